@@ -1,0 +1,82 @@
+//! The stable codes of problems. docs/reference/diagnostics.md is generated from this table.
+
+use crate::problem::Level;
+
+macro_rules! codes {
+    ($($variant:ident, $word:literal, $level:ident, $what:literal;)*) => {
+        /// A stable, searchable code of a kind of problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $what] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Returns the code as people see it: `dotted.kebab-case`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// Returns how bad it is.
+            pub fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level,)* }
+            }
+
+            /// Returns what it means, for the reference.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $what,)* }
+            }
+        }
+    };
+}
+
+// Sorted by area, then word.
+codes! {
+    CollectCut, "collect.cut", Error, "A host's answer ended before its end marker: connection cut, time-out or byte limit.";
+    CollectFactFailed, "collect.fact-failed", Error, "A fact's command failed on the host; the fact is unknown.";
+    CollectFactUnreadable, "collect.fact-unreadable", Error, "A host's answer to a fact could not be understood; what could be read is kept.";
+    CollectHostKeyChanged, "collect.host-key-changed", Error, "A host showed another key than the pinned one; nothing was sent to it.";
+    CollectHostKeyUnknown, "collect.host-key-unknown", Error, "No key is pinned for a host; nothing was sent to it.";
+    CollectOutputTooLarge, "collect.output-too-large", Error, "A host's answer was longer than the limit; it was cut there.";
+    CollectTimeout, "collect.timeout", Error, "A host did not answer within its time limit.";
+    CollectUnreachable, "collect.unreachable", Error, "No SSH connection to a host could be made.";
+    CollectUnauthenticated, "collect.unauthenticated", Error, "A host accepted none of our SSH keys.";
+    CollectUnsupportedOs, "collect.unsupported-os", Warning, "A host runs an operating system whose packages ifrit cannot judge; its findings are unknown.";
+    ConfigInvalidValue, "config.invalid-value", Error, "A setting in ifrit.toml has a value that it cannot have.";
+    ConfigSyntax, "config.syntax", Error, "ifrit.toml is not valid TOML.";
+    ConfigUnknownKey, "config.unknown-key", Error, "ifrit.toml has a key that ifrit does not know.";
+    FeedEmpty, "feed.empty", Error, "A feed holds no entry at all; the last good snapshot is kept.";
+    FeedEntryInvalid, "feed.entry-invalid", Warning, "One entry of a feed could not be understood; the others count.";
+    FeedTooLarge, "feed.too-large", Error, "A feed is larger than the limit; the last good snapshot is kept.";
+    FeedUnreadable, "feed.unreadable", Error, "A feed could not be read or parsed; the last good snapshot is kept.";
+    FeedShrunken, "feed.shrunken", Error, "A feed lost more than half of its entries; the last good snapshot is kept.";
+    FeedVersionInvalid, "feed.version-invalid", Warning, "A fixed version is not valid for its package manager; it is compared as the package manager would.";
+    InventoryBadArgument, "inventory.bad-argument", Error, "A declaration has an argument of the wrong type or form.";
+    InventoryDuplicate, "inventory.duplicate", Error, "Two declarations have the same name.";
+    InventoryUnknownReference, "inventory.unknown-reference", Error, "A declaration names a client, host or service that is not declared.";
+    StarlarkError, "starlark.error", Error, "Starlark code failed while it was evaluated.";
+    StarlarkLimit, "starlark.limit", Error, "Starlark code ran into a limit on steps, memory or depth.";
+    StarlarkSyntax, "starlark.syntax", Error, "A .star file could not be parsed.";
+    WorkspaceMissing, "workspace.missing", Error, "The directory is not an ifrit workspace: it has no ifrit.toml.";
+    WorkspaceUnreadable, "workspace.unreadable", Error, "A file of the workspace could not be read.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sorted_by_area() {
+        let words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), words.len());
+        let areas: Vec<_> = words.iter().map(|word| word.split('.').next()).collect();
+        assert!(areas.is_sorted(), "{areas:?}");
+        for word in words {
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte)), "{word}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The nouns of ifrit and the pure rules that belong to them: names, inventory, packages, version
+//! orders, advisories, findings, collections, problems.
+//!
+//! Architecture invariant: nothing here does I/O, reads a clock, draws a random number or knows a
+//! wire format. Same input, same answer. Types here are not serialised: every format (JSON of the
+//! CLI, rows of the store, structs of a feed) has its own struct beside its reader or writer.
+
+mod advisory;
+mod code;
+mod collection;
+mod finding;
+mod inventory;
+mod package;
+mod platform;
+mod problem;
+mod text;
+pub mod version;
+
+pub use advisory::{
+    Advisory, AdvisoryKey, Affected, Affects, Bound, ExploitedVulnerability, FeedName, JoinBy,
+    PackagePattern, Severity, VersionRange, VulnerabilityId,
+};
+pub use code::Code;
+pub use collection::{Collection, Kernel, OsRelease};
+pub use finding::{FindingState, Fix, Reason};
+pub use inventory::{
+    Address, Client, Connection, Host, HostKey, Inventory, Service, ServicePackage, UserName,
+};
+pub use package::{Architecture, InstalledPackage, PackageName, PackageVersion, Version};
+pub use platform::{Ecosystem, Platform, Release, ReleaseScope, Repository, UnknownPlatform};
+pub use problem::{Level, Place, Problem};
+pub use text::{ClientName, HostName, InvalidName, ServiceName, Tag};

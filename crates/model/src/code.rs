@@ -39,6 +39,7 @@ codes! {
     CollectFactUnreadable, "collect.fact-unreadable", Error, "A host's answer to a fact could not be understood; what could be read is kept.";
     CollectHostKeyChanged, "collect.host-key-changed", Error, "A host showed another key than the pinned one; nothing was sent to it.";
     CollectHostKeyUnknown, "collect.host-key-unknown", Error, "No key is pinned for a host; nothing was sent to it.";
+    CollectMixedReleases, "collect.mixed-releases", Warning, "A host installs packages of another release beside its own; they are judged by its own release's advisories.";
     CollectOutputTooLarge, "collect.output-too-large", Error, "A host's answer was longer than the limit; it was cut there.";
     CollectTimeout, "collect.timeout", Error, "A host did not answer within its time limit.";
     CollectUnreachable, "collect.unreachable", Error, "No SSH connection to a host could be made.";
@@ -54,11 +55,17 @@ codes! {
     FeedShrunken, "feed.shrunken", Error, "A feed lost more than half of its entries; the last good snapshot is kept.";
     FeedVersionInvalid, "feed.version-invalid", Warning, "A fixed version is not valid for its package manager; it is compared as the package manager would.";
     InventoryBadArgument, "inventory.bad-argument", Error, "A declaration has an argument of the wrong type or form.";
+    InventoryCycle, "inventory.cycle", Error, "Services depend on each other in a circle.";
     InventoryDuplicate, "inventory.duplicate", Error, "Two declarations have the same name.";
+    InventoryOtherClient, "inventory.other-client", Warning, "A service runs on a host that belongs to another client.";
     InventoryUnknownReference, "inventory.unknown-reference", Error, "A declaration names a client, host or service that is not declared.";
     StarlarkError, "starlark.error", Error, "Starlark code failed while it was evaluated.";
     StarlarkLimit, "starlark.limit", Error, "Starlark code ran into a limit on steps, memory or depth.";
+    StarlarkLoad, "starlark.load", Error, "A load statement names a file that cannot be loaded.";
     StarlarkSyntax, "starlark.syntax", Error, "A .star file could not be parsed.";
+    StarlarkType, "starlark.type", Error, "The types of a function's code do not fit together.";
+    StarlarkUnknownName, "starlark.unknown-name", Error, "Starlark code uses a name that nothing defines.";
+    WorkspaceLimit, "workspace.limit", Error, "The workspace has too many or too large files.";
     WorkspaceMissing, "workspace.missing", Error, "The directory is not an ifrit workspace: it has no ifrit.toml.";
     WorkspaceUnreadable, "workspace.unreadable", Error, "A file of the workspace could not be read.";
 }

@@ -13,6 +13,7 @@ mod inventory;
 mod package;
 mod platform;
 mod problem;
+pub mod selector;
 mod text;
 pub mod version;
 
@@ -29,4 +30,6 @@ pub use inventory::{
 pub use package::{Architecture, InstalledPackage, PackageName, PackageVersion, Version};
 pub use platform::{Ecosystem, Platform, Release, ReleaseScope, Repository, UnknownPlatform};
 pub use problem::{Level, Place, Problem};
+pub use selector::{HostAttributes, Selector, SelectorError};
 pub use text::{ClientName, HostName, InvalidName, ServiceName, Tag};
+pub use version::{InvalidVersion, VersionScheme};

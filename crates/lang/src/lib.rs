@@ -1,1 +1,29 @@
-//! lang
+//! Starlark: turns the team's repository (the workspace) into typed declarations.
+//!
+//! The door is [`load`]: a directory in, a [`Workspace`] and located problems out. Other rooms add
+//! functions with an [`Extension`].
+//!
+//! Architecture invariant: `lang` knows no operation and no fact by name, parses no settings
+//! (`ifrit.toml` is `control`'s) and lets no value of the interpreter out: what leaves is `model`.
+
+mod diagnostic;
+mod docs;
+mod extension;
+mod files;
+mod globals;
+mod inventory;
+mod limits;
+mod nesting;
+mod parse;
+mod program;
+mod template;
+mod workspace;
+
+pub use docs::{FunctionDoc, functions};
+pub use extension::{Extension, Scope};
+pub use files::{FileKind, SourceFile};
+pub use template::template;
+pub use workspace::{Deploy, Workspace, load};
+
+/// The file that marks the root of a workspace. Its content is settings, which `control` reads.
+pub const WORKSPACE_FILE: &str = "ifrit.toml";

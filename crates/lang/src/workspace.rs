@@ -1,0 +1,102 @@
+//! The door: a directory in, declarations and problems out.
+
+use std::path::Path;
+use std::thread;
+
+use model::{Code, Inventory, Place, Problem};
+
+use crate::WORKSPACE_FILE;
+use crate::extension::Extension;
+use crate::files::{FileKind, SourceFile, find};
+use crate::inventory::check;
+use crate::limits::STACK_BYTES;
+use crate::program::{Outcome, Program};
+
+/// What a workspace declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Workspace {
+    /// Clients, hosts and services.
+    pub inventory: Inventory,
+    /// Deploys, sorted by name.
+    pub deploys: Vec<Deploy>,
+    /// Every file in `inventory/` and `deploys/`, sorted by path.
+    pub files: Vec<SourceFile>,
+}
+
+/// A deploy: a file in `deploys/` that defines `def deploy(host)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deploy {
+    /// The path below `deploys/` without `.star`: `nginx`, `web/tls`.
+    pub name: String,
+    /// The path from the root.
+    pub path: String,
+    /// The docstring of `deploy`, else that of the file; may be empty.
+    pub doc: String,
+    /// Where `deploy` is defined.
+    pub place: Place,
+}
+
+/// Loads the workspace at `root`: everything that could be loaded, and every problem, sorted by
+/// place. A caller treats any problem of `Level::Error` as failure of the whole.
+///
+/// - `inventory/**/*.star` run, sorted by path. Files whose name begins with `_` and those in
+///   `inventory/lib/` run only when another file loads them. Every file runs at most once.
+/// - `deploys/**/*.star` only define functions; one with `def deploy(host)` is a [`Deploy`].
+/// - Names that begin with `.` are passed over, symbolic links are refused.
+///
+/// The code sees no file, clock or random number, and `print()` goes nowhere. It runs on a thread
+/// of its own, because the interpreter wants a larger stack than a caller may have.
+pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) {
+    if !root.join(WORKSPACE_FILE).is_file() {
+        let place = Place::File { path: root.display().to_string() };
+        let message = format!("expected an ifrit workspace, got a directory without {WORKSPACE_FILE}");
+        let hint = "run `ifrit init` in it, or name the directory of the workspace";
+        return (
+            Workspace::default(),
+            vec![Problem::new(Code::WorkspaceMissing, place, message).with_hint(hint)],
+        );
+    }
+    let failed = |why: &str| {
+        let place = Place::File { path: root.display().to_string() };
+        (Workspace::default(), vec![Problem::new(Code::WorkspaceUnreadable, place, why)])
+    };
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name("load".to_owned()).stack_size(STACK_BYTES);
+        match builder.spawn_scoped(scope, || load_here(root, extensions)) {
+            Ok(thread) => {
+                thread.join().unwrap_or_else(|_| failed("the Starlark interpreter failed (a bug in ifrit)"))
+            }
+            Err(error) => {
+                failed(&format!("no thread for the Starlark interpreter could be started: {error}"))
+            }
+        }
+    })
+}
+
+fn load_here(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) {
+    let (files, mut problems) = find(root);
+    let mut program = Program::new(root, extensions);
+    let of_kind = |kind| files.iter().filter(move |file| file.kind == kind);
+    for file in of_kind(FileKind::Inventory) {
+        program.run(&file.path);
+    }
+    let mut deploys: Vec<Deploy> =
+        of_kind(FileKind::Deploy).filter_map(|file| program.deploy(&file.path)).collect();
+    deploys.sort_by(|a, b| a.name.cmp(&b.name));
+    let Outcome { session, problems: from_code, unread } = program.finish();
+    problems.extend(from_code);
+    let (inventory, from_check) = check(session.into_declarations(), &unread);
+    problems.extend(from_check);
+    problems.sort_by(|a, b| (where_of(&a.place), a).cmp(&(where_of(&b.place), b)));
+    problems.dedup();
+    (Workspace { inventory, deploys, files }, problems)
+}
+
+/// A file as a whole comes before the spots in it.
+fn where_of(place: &Place) -> (&str, usize, usize) {
+    match place {
+        Place::File { path } => (path, 0, 0),
+        Place::Spot { path, line, column } => (path, *line, *column),
+        _ => ("", 0, 0),
+    }
+}

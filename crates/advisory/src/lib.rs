@@ -1,1 +1,39 @@
-//! advisory
+//! Feeds in, findings out: reads what vendors publish, parses it, indexes it and matches it against
+//! what is installed.
+//!
+//! The doors, in the order of the stream: [`read_directory`] (the only one that touches files),
+//! [`sync`], [`AdvisoryIndex::new`], [`match_packages`]. All but the first are pure: no I/O, no
+//! clock, no randomness; the same input gives the same answer, byte by byte.
+//!
+//! Exactness first: an answer here decides whether somebody gets up at night. What cannot be judged
+//! is [`model::FindingState::Unknown`], never safe. Three silences are not safety either:
+//! * a release that no feed speaks of ([`AdvisoryIndex::covers`] says which are),
+//! * a FreeBSD release past its end of life: an entry about the base system names the releases that were
+//!   supported when it was written, and others are as if not affected or fixed (`pkg audit` has it so), and
+//! * a package of a covered release that no entry names. Debian's DSA and DLA lists, for one, name
+//!   only what was fixed by an advisory; a vulnerability that is still open is not in them.
+
+mod debian;
+mod glob;
+mod ids;
+mod index;
+mod judge;
+mod kev;
+mod matching;
+mod osv;
+mod osv_ranges;
+mod read;
+mod recognise;
+mod scope;
+mod secdb;
+mod snapshot;
+mod sorting;
+mod unpack;
+mod vuxml;
+mod vuxml_entry;
+
+pub use glob::glob_matches;
+pub use index::AdvisoryIndex;
+pub use matching::{Match, match_packages};
+pub use read::{ReadError, read_directory};
+pub use snapshot::{Coverage, Document, FeedError, FeedSnapshot, FeedSource, sync};

@@ -1,0 +1,12 @@
+//! What the advisory room answers, held against real data and real tools.
+
+mod alpine;
+mod alpine_differences;
+mod bellsoft;
+mod debian;
+mod feeds;
+mod fixtures;
+mod freebsd;
+mod hostile;
+mod matching;
+mod shared;

@@ -1,1 +1,14 @@
-//! plan
+//! What is asked of hosts and, later, what is changed on them: facts, operations, plans.
+//!
+//! Architecture invariant: nothing here does I/O, reads a clock or draws a random number. Bytes of
+//! a host come in as a slice, a nonce comes in from the caller; same input, same answer.
+
+mod extension;
+mod facts;
+
+pub use extension::extension;
+
+pub use facts::{
+    Answer, Answers, FactRequests, Nonce, RootFiles, StreamEnd, UnreadableFile, collect_facts, read_answer,
+    read_root, script,
+};

@@ -1,0 +1,221 @@
+//! The connector over SSH: one connection, one exec.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use model::{HostKey, UserName};
+use plan::StreamEnd;
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::capture::Capture;
+use crate::connector::{ConnectError, Connector, ExecOutput};
+use crate::host_key::Pinned;
+use crate::identities::{Identities, KeyFiles};
+use crate::limits::Limits;
+use crate::local::ENVIRONMENT;
+use crate::login::Keyring;
+use crate::session::{self, Endpoint, Session};
+use crate::target::{Target, TargetConnection};
+
+/// How long saying goodbye may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs scripts over SSH.
+pub struct SshConnector {
+    identities: Identities,
+    files: OnceCell<Arc<KeyFiles>>,
+}
+
+impl std::fmt::Debug for SshConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SshConnector").field("identities", &self.identities).finish_non_exhaustive()
+    }
+}
+
+impl SshConnector {
+    /// Makes a connector. Key files are read once, before the first connection.
+    pub fn new(identities: Identities) -> Self {
+        Self { identities, files: OnceCell::new() }
+    }
+
+    async fn run(&self, login: Login<'_>, stdin: &[u8], limits: &Limits) -> Result<ExecOutput, ConnectError> {
+        let deadline = Instant::now() + limits.host_timeout;
+        let connect_deadline = deadline.min(Instant::now() + limits.connect_timeout);
+        let (session, channel) = self.open_channel(login, connect_deadline, limits).await?;
+        let output = exec(&session, channel, stdin, deadline, limits).await;
+        // Cut short, a host may still have much to say: no goodbye then.
+        if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete) {
+            say_goodbye(session).await;
+        }
+        output
+    }
+
+    /// Connects, logs in and opens a channel, in the time for connecting.
+    async fn open_channel(
+        &self,
+        login: Login<'_>,
+        deadline: Instant,
+        limits: &Limits,
+    ) -> Result<(Session, Channel<Msg>), ConnectError> {
+        let Login { endpoint, user, pinned } = login;
+        let late = |stage| move |_| endpoint.timed_out(stage, limits);
+        let pinned = Arc::new(Pinned::new(pinned)?);
+        let files =
+            self.files.get_or_init(async || Arc::new(KeyFiles::read(&self.identities.key_files).await)).await;
+        let keyring = Keyring::gather(&self.identities, Arc::clone(files), user).await?;
+        let connect = session::connect(endpoint, pinned, limits);
+        let mut session = timeout_at(deadline, connect).await.map_err(late("connecting"))??;
+        timeout_at(deadline, keyring.log_in(&mut session, user)).await.map_err(late("logging in"))??;
+        let channel = timeout_at(deadline, session.handle.channel_open_session())
+            .await
+            .map_err(late("opening a channel"))?
+            .map_err(|error| match error {
+                russh::Error::ChannelOpenFailure(reason) => {
+                    ConnectError::Refused { why: format!("{reason:?}") }
+                }
+                source => ConnectError::Lost { source },
+            })?;
+        Ok((session, channel))
+    }
+}
+
+impl Connector for SshConnector {
+    fn exec<'a>(
+        &'a self,
+        target: &'a Target,
+        stdin: &'a [u8],
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        Box::pin(async move {
+            let TargetConnection::Ssh { address, port, user, pinned } = &target.connection else {
+                return Err(ConnectError::WrongConnector);
+            };
+            let endpoint = Endpoint { address, port: *port };
+            self.run(Login { endpoint, user, pinned }, stdin, limits).await
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Login<'a> {
+    endpoint: Endpoint<'a>,
+    user: &'a UserName,
+    pinned: &'a [HostKey],
+}
+
+/// Sends command, script and end of file in one go, without waiting for the host's consent, and
+/// reads what comes.
+async fn exec(
+    session: &Session,
+    channel: Channel<Msg>,
+    stdin: &[u8],
+    deadline: Instant,
+    limits: &Limits,
+) -> Result<ExecOutput, ConnectError> {
+    let (read_half, write_half) = channel.split();
+    let mut answer = Reading::new(limits);
+    let send = send(&write_half, stdin);
+    let result = {
+        let receive = receive(read_half, &mut answer);
+        tokio::pin!(send, receive);
+        // A host that ends early leaves the script unsent: then its answer counts, not our sending.
+        let both = async {
+            tokio::select! {
+                biased;
+                ended = &mut receive => ended,
+                _ = &mut send => receive.await,
+            }
+        };
+        timeout_at(deadline, both).await
+    };
+    let end = match result {
+        Err(_) => StreamEnd::TimedOut,
+        Ok(Err(why)) => return Err(ConnectError::Refused { why: why.to_owned() }),
+        Ok(Ok(_)) if session.leash.is_exhausted() => StreamEnd::TooLarge,
+        Ok(Ok(end)) => end,
+    };
+    Ok(answer.finish(end))
+}
+
+/// What runs on the host: a POSIX shell that reads its standard input, with nothing of the login's
+/// environment. It reads the same in any login shell, csh and fish among them.
+fn command() -> String {
+    let variables: String = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+    format!("/usr/bin/env -i {variables}/bin/sh")
+}
+
+async fn send(channel: &ChannelWriteHalf<Msg>, stdin: &[u8]) -> Result<(), russh::Error> {
+    channel.exec(true, command()).await?;
+    channel.data_bytes(stdin.to_vec()).await?;
+    channel.eof().await
+}
+
+/// What came so far.
+struct Reading {
+    stdout: Capture,
+    stderr: Capture,
+    exit_status: Option<u32>,
+    has_exited: bool,
+    has_ended: bool,
+}
+
+impl Reading {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            stdout: Capture::new(limits.stdout_bytes_max),
+            stderr: Capture::new(limits.stderr_bytes_max),
+            exit_status: None,
+            has_exited: false,
+            has_ended: false,
+        }
+    }
+
+    fn finish(self, end: StreamEnd) -> ExecOutput {
+        let (stdout, stderr) = (self.stdout.into_bytes(), self.stderr.into_bytes());
+        ExecOutput { stdout, stderr, exit_status: self.exit_status, end }
+    }
+}
+
+/// Reads until the channel closes. An error = the host would not run the command.
+async fn receive(mut channel: ChannelReadHalf, reading: &mut Reading) -> Result<StreamEnd, &'static str> {
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => {
+                reading.stdout.push(&data);
+                if reading.stdout.is_over() {
+                    return Ok(StreamEnd::TooLarge);
+                }
+            }
+            // 1 is the only kind that RFC 4254 (section 5.2) knows.
+            ChannelMsg::ExtendedData { data, .. } => reading.stderr.push(&data),
+            ChannelMsg::ExitStatus { exit_status } => {
+                reading.exit_status = Some(exit_status);
+                reading.has_exited = true;
+            }
+            ChannelMsg::ExitSignal { .. } => reading.has_exited = true,
+            ChannelMsg::Failure => return Err("it answered exec with a failure"),
+            ChannelMsg::Eof => reading.has_ended = true,
+            ChannelMsg::Close => {
+                reading.has_ended = true;
+                break;
+            }
+            _ => {}
+        }
+    }
+    let is_whole = reading.has_exited && reading.has_ended;
+    Ok(if is_whole { StreamEnd::Complete } else { StreamEnd::Cut })
+}
+
+/// Tells the host that we leave, so that its log shows no reset connection. Costs no round trip.
+async fn say_goodbye(session: Session) {
+    let Session { handle, leash } = session;
+    if handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
+        // Whether it went out in time makes no difference to the answer.
+        timeout(GOODBYE_TIMEOUT, handle).await.ok();
+    }
+    drop(leash);
+}

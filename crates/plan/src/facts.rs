@@ -1,0 +1,22 @@
+//! Facts: read-only questions to a host. A fact is a name, a POSIX sh snippet and a pure parser,
+//! defined once in [`fact`]; a scan is a fixed set of them, sent as one script ([`script`]) and
+//! answered in frames ([`answer`]). An offline root directory is read by the same parsers.
+
+mod answer;
+mod apk;
+mod collection;
+mod dpkg;
+mod fact;
+mod faults;
+mod freebsd;
+mod os_release;
+mod package;
+mod root;
+mod script;
+mod seen;
+
+pub use answer::{Answer, Answers, StreamEnd, read_answer};
+pub use collection::collect_facts;
+pub use fact::FactRequests;
+pub use root::{RootFiles, UnreadableFile, read_root};
+pub use script::{Nonce, script};

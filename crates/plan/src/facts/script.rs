@@ -1,0 +1,69 @@
+//! The one script that carries all questions to a host.
+
+use std::fmt::Write;
+
+use super::fact::FactRequests;
+
+/// The bytes of output taken from one fact: 8 MiB. (The largest seen, a desktop's dpkg list, has 0.4 MB.)
+pub(super) const FACT_OUTPUT_BYTES_MAX: usize = 8 << 20;
+
+/// A word drawn at random for one exec, so that content cannot forge a frame marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// Makes a nonce of 128 random bits; the caller draws them.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let mut text = String::with_capacity(32);
+        for byte in bytes {
+            write!(text, "{byte:02x}").expect("invariant: writing into a String does not fail");
+        }
+        Self(text)
+    }
+
+    /// Returns it as 32 lower-case hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Returns the one script that asks everything, to be sent on the standard input of a POSIX `sh`.
+///
+/// A shell reads its standard input as it goes, and some run a truncated last line at end of file.
+/// So the script is one function definition whose call is the last line, and the call is a quoted
+/// word: a stream cut anywhere before its last quote is a syntax error and runs nothing.
+///
+/// Every answer is framed: a line `begin NONCE FACT`, the output (capped), a line
+/// `end NONCE FACT STATUS`; after the last answer a line `done NONCE`. A newline stands before each
+/// marker, so that output without a final newline does no harm.
+pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
+    let nonce = nonce.as_str();
+    let mut text = String::with_capacity(4096);
+    text.push_str("ifrit_facts() {\n{\n");
+    for (index, fact) in requests.facts().iter().enumerate() {
+        text.push_str(&format!("fact_{index}() {{{}\n}}\n", fact.definition().snippet));
+    }
+    text.push_str(&ASK.replace("NONCE", nonce).replace("CAP", &FACT_OUTPUT_BYTES_MAX.to_string()));
+    for (index, fact) in requests.facts().iter().enumerate() {
+        text.push_str(&format!("ask fact_{index} {}\n", fact.name()));
+    }
+    text.push_str(&format!("printf '\\ndone %s\\n' {nonce}\n"));
+    text.push_str("} </dev/null\n}\n'ifrit_facts'\n");
+    text.into_bytes()
+}
+
+/// `head` keeps the output within bounds; the snippet's status goes around it through descriptor 3.
+/// A writer that head left behind is ended by SIGPIPE.
+const ASK: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+LC_ALL=C
+export PATH LC_ALL
+umask 077
+ask() {
+printf '\nbegin %s %s\n' NONCE "$2"
+{ status=$( { { "$1" 3>&- 4>&-; echo $? >&3; } | head -c CAP >&4 3>&-; } 3>&1 ); } 4>&1
+printf '\nend %s %s %s\n' NONCE "$2" "$status"
+}
+"#;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,57 @@
-//! store
+//! Everything that was seen or done, in one database: SQLite (one file) or PostgreSQL.
+//!
+//! Architecture invariant: this is the only crate that speaks SQL. It knows the nouns of `model` and
+//! nothing of feeds' formats, hosts' answers, matching or plans; it has no clock: `now` is an argument.
+//!
+//! # Schema
+//! `migrations/{sqlite,postgres}/` hold the same tables in two dialects, with the conventions at
+//! their top. The idea, from declared to derived:
+//!
+//! - `client`, `host`: what the inventory declares, and what it once declared.
+//! - `package_version`: the dictionary. A fleet has a few thousand distinct ones, however large it is.
+//! - `package_set`: one client's set of interned packages, found by a hash over its content.
+//! - `host_package_set`, `host_system`: intervals. A new row means that something changed, so
+//!   history costs what changes cost, and any moment can be asked for.
+//! - `collection`, `host_state`: the log of looks at hosts, and the last one for each host.
+//! - `posting`: from a package version to a bitmap of the hosts that have it now. This is what makes
+//!   "who has it" a matter of milliseconds; it is derived, and [`Store::check_postings`] proves it.
+//! - `host_key`: public keys that a person trusts.
+//! - `advisory` and its index tables, `exploited`, `coverage`, `feed_snapshot`: what feeds say, each
+//!   revision with the dates between which it was said.
+//!
+//! # Invariants
+//! - Each read of what belongs to a client takes a [`ClientScope`], and one module puts it into the
+//!   query. The dictionary and the feeds hold nothing of a client.
+//! - There is one writer at a time, in all processes (SQLite: `BEGIN IMMEDIATE`; PostgreSQL: an
+//!   advisory lock). Readers never wait. A writer that waits longer than 30 s gets [`StoreError::Busy`].
+//! - A call is one transaction, unless it says otherwise: dropped or killed in the middle it leaves
+//!   nothing. What is acknowledged survives a power cut (SQLite runs with `synchronous = FULL`).
+//! - What was not seen does not change what is known: a failed collection closes nothing.
+//! - Times are stored in whole microseconds; finer ones are cut. A NUL in a text is stored as U+FFFD.
+
+mod bitmap;
+mod db;
+mod error;
+mod feed;
+mod host_keys;
+mod hosts;
+mod ingest;
+mod inventory;
+mod package_set;
+mod packages;
+mod posting;
+mod problem_text;
+mod record;
+mod scope;
+mod sql;
+mod url;
+
+pub use db::Store;
+pub use error::{StoreCause, StoreError, StoreErrorKind};
+pub use ingest::INGEST_BATCH_HOSTS;
+pub use record::{
+    ClientScope, CollectionOutcome, CollectionRecord, CoverageRow, EntryChanges, FeedRecord, HostId,
+    HostRecord, IngestReport, InventoryChanges, NewSnapshot, PackageVersionId, PlatformCount,
+    PostingDifference, PostingDifferenceKind, SnapshotOutcome, SnapshotReport, SyncOutcome, SyncRecord,
+};
+pub use url::DatabaseUrl;

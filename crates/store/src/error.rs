@@ -1,0 +1,149 @@
+//! What can go wrong between ifrit and its database.
+
+use std::time::Duration;
+
+use model::HostName;
+use thiserror::Error;
+
+use crate::db::LOCK_WAIT;
+
+/// The cause of a [`StoreError`], for the log; the driver's type stays inside this crate.
+pub type StoreCause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A failed call of the store. Nothing of the call was recorded, unless its documentation says so.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The text is no database URL. The text itself is not repeated: it may hold a password.
+    #[error("invalid database URL: {why}")]
+    InvalidUrl {
+        /// Which part of it is wrong.
+        why: String,
+    },
+    /// The database could not be opened.
+    #[error("failed to open database {database}")]
+    Open {
+        /// The database, without password.
+        database: String,
+        /// Why.
+        source: StoreCause,
+    },
+    /// A newer ifrit has changed the schema.
+    #[error("database {database} has schema {found}, this ifrit knows schemas up to {known}")]
+    Newer {
+        /// The database, without password.
+        database: String,
+        /// The schema's number in the database.
+        found: i64,
+        /// The greatest number this binary knows.
+        known: i64,
+    },
+    /// A migration that is recorded as applied is not the one that this binary has.
+    #[error("schema {version} of database {database} is not the one that this ifrit has")]
+    Foreign {
+        /// The database, without password.
+        database: String,
+        /// The schema's number.
+        version: i64,
+    },
+    /// Somebody else was writing for longer than the time limit.
+    #[error("failed to {what}: the database was locked by another writer for {} s", waited.as_secs())]
+    Busy {
+        /// What was to be done.
+        what: &'static str,
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// The database refused or broke off.
+    #[error("failed to {what}")]
+    Database {
+        /// What was to be done.
+        what: &'static str,
+        /// Why.
+        source: StoreCause,
+    },
+    /// A row does not hold what this crate writes.
+    #[error("failed to {what}: damaged row: {detail}")]
+    Damaged {
+        /// What was to be done.
+        what: &'static str,
+        /// Expected against found.
+        detail: String,
+    },
+    /// The inventory does not declare the host.
+    #[error("host {host} is not declared")]
+    UnknownHost {
+        /// The host.
+        host: HostName,
+    },
+    /// More clients in a scope, or names in a question, than one statement can hold.
+    #[error("{count} {of} asked for at once, the limit is {limit}")]
+    TooMany {
+        /// Of what.
+        of: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+/// Whose move it is after a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreErrorKind {
+    /// The caller asked for something that cannot be.
+    User,
+    /// What was asked for does not exist.
+    NotFound,
+    /// The database is away or busy; trying again may help.
+    Unavailable,
+    /// The database or this crate is at fault.
+    Internal,
+}
+
+impl StoreError {
+    /// Returns whose move it is.
+    pub fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::InvalidUrl { .. } | Self::Newer { .. } | Self::TooMany { .. } => StoreErrorKind::User,
+            Self::UnknownHost { .. } => StoreErrorKind::NotFound,
+            Self::Open { .. } | Self::Busy { .. } => StoreErrorKind::Unavailable,
+            Self::Foreign { .. } | Self::Database { .. } | Self::Damaged { .. } => StoreErrorKind::Internal,
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidUrl { .. } => {
+                Some("write a path, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`")
+            }
+            Self::Open { .. } => Some(
+                "check that the directory exists and is writable, or that the server runs and lets you in",
+            ),
+            Self::Newer { .. } => Some("upgrade ifrit; a schema is never taken back"),
+            Self::Foreign { .. } => {
+                Some("the database was made by another build of ifrit: restore a backup or use that build")
+            }
+            Self::Busy { .. } => Some("another ifrit is writing: wait for it and try again"),
+            Self::Damaged { .. } => Some("restore a backup; if the backup has it too, report a bug"),
+            Self::UnknownHost { .. } => Some("declare the host in the inventory first"),
+            Self::TooMany { .. } => Some("ask in smaller portions"),
+            Self::Database { .. } => None,
+        }
+    }
+}
+
+/// SQLite's SQLITE_BUSY and SQLITE_BUSY_SNAPSHOT (<https://www.sqlite.org/rescode.html>) and
+/// PostgreSQL's `lock_not_available` (its manual, appendix A).
+const BUSY_CODES: [&str; 3] = ["5", "517", "55P03"];
+
+impl StoreError {
+    /// Sorts an error of the driver.
+    pub(crate) fn from_driver(what: &'static str, error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| BUSY_CODES.contains(&code.as_ref())) {
+            return Self::Busy { what, waited: LOCK_WAIT };
+        }
+        Self::Database { what, source: Box::new(error) }
+    }
+}

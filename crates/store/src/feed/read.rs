@@ -1,0 +1,192 @@
+//! Reading what feeds say now.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use model::{
+    Advisory, AdvisoryKey, Ecosystem, ExploitedVulnerability, FeedName, Release, ReleaseScope, Repository,
+    Severity, VulnerabilityId,
+};
+
+use super::wire::read_body;
+use crate::db::Store;
+use crate::error::StoreError;
+use crate::hosts::read_ecosystem;
+use crate::problem_text::read_problems;
+use crate::record::{CoverageRow, FeedRecord, SyncOutcome, SyncRecord};
+use crate::sql::Row;
+
+const READ_ADVISORIES: &str = "read the advisories";
+const READ_EXPLOITED: &str = "read the exploited vulnerabilities";
+
+/// The columns that [`read_advisory`] reads.
+const ADVISORIES: &str = "SELECT id, feed, key, primary_id, summary, severity, published, body FROM advisory \
+                          WHERE known_to IS NULL";
+
+/// The columns that [`read_exploited`] reads.
+const EXPLOITED: &str =
+    "SELECT cve, primary_id, name, added, due, is_ransomware FROM exploited WHERE known_to IS NULL";
+
+impl Store {
+    /// Returns every advisory that now counts and is known by one of these ids, in whatever case,
+    /// sorted by feed, then key.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn advisories_about(&self, ids: &[VulnerabilityId]) -> Result<Vec<Advisory>, StoreError> {
+        let mut tx = self.read(READ_ADVISORIES).await?;
+        let head =
+            format!("{ADVISORIES} AND id IN (SELECT advisory_id FROM advisory_alias WHERE alias IN (VALUES");
+        let aliases = ids.iter().map(|id| [id.as_str().to_ascii_uppercase().into()]).collect();
+        let found = tx.fetch_rows(&head, "))", aliases, read_advisory).await?;
+        // An advisory may be known by several of the ids.
+        let found: BTreeMap<i64, Advisory> = found.into_iter().collect();
+        let mut advisories: Vec<Advisory> = found.into_values().collect();
+        sort(&mut advisories);
+        Ok(advisories)
+    }
+
+    /// Returns every advisory that now counts, or those that speak of an ecosystem, sorted by feed,
+    /// then key. These may be hundreds of thousands.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn all_advisories(&self, ecosystem: Option<Ecosystem>) -> Result<Vec<Advisory>, StoreError> {
+        let mut tx = self.read(READ_ADVISORIES).await?;
+        let (sql, values) = match ecosystem {
+            None => (ADVISORIES.to_owned(), vec![]),
+            Some(ecosystem) => {
+                let about = "AND id IN (SELECT advisory_id FROM advisory_package WHERE ecosystem = $1)";
+                (format!("{ADVISORIES} {about}"), vec![ecosystem.as_str().into()])
+            }
+        };
+        let found = tx.fetch_text(sql, values, read_advisory).await?;
+        let mut advisories: Vec<Advisory> = found.into_iter().map(|(_, advisory)| advisory).collect();
+        sort(&mut advisories);
+        Ok(advisories)
+    }
+
+    /// Returns those of the vulnerabilities that are known to be exploited, sorted by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn exploited(
+        &self,
+        ids: &[VulnerabilityId],
+    ) -> Result<Vec<ExploitedVulnerability>, StoreError> {
+        let mut tx = self.read(READ_EXPLOITED).await?;
+        let head = format!("{EXPLOITED} AND cve IN (VALUES");
+        let cves = ids.iter().map(|id| [id.as_str().to_ascii_uppercase().into()]).collect();
+        let found = tx.fetch_rows(&head, ")", cves, read_exploited).await?;
+        Ok(found.into_iter().collect::<BTreeMap<_, _>>().into_values().collect())
+    }
+
+    /// Returns every vulnerability that is known to be exploited, sorted by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn all_exploited(&self) -> Result<Vec<ExploitedVulnerability>, StoreError> {
+        let mut tx = self.read(READ_EXPLOITED).await?;
+        let found = tx.fetch(EXPLOITED, vec![], read_exploited).await?;
+        Ok(found.into_iter().collect::<BTreeMap<_, _>>().into_values().collect())
+    }
+
+    /// Returns what each feed speaks of, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn coverage(&self) -> Result<Vec<(FeedName, CoverageRow)>, StoreError> {
+        let mut tx = self.read("read what the feeds speak of").await?;
+        let read = |row: &Row| {
+            let release: Option<String> = row.get(2)?;
+            let repository: Option<String> = row.get(3)?;
+            let coverage = CoverageRow {
+                ecosystem: read_ecosystem(row.get(1)?)?,
+                release: release
+                    .map_or(ReleaseScope::Any, |release| ReleaseScope::Only(Release::new(release))),
+                repository: repository.map(Repository::new),
+            };
+            Ok((FeedName::new(row.get::<String>(0)?), coverage))
+        };
+        let sql = "SELECT feed, ecosystem, release, repository FROM coverage";
+        let mut coverage = tx.fetch(sql, vec![], read).await?;
+        coverage.sort();
+        Ok(coverage)
+    }
+
+    /// Returns every feed that was ever synced or tried, sorted by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn feeds(&self) -> Result<Vec<FeedRecord>, StoreError> {
+        let mut tx = self.read("read the feeds").await?;
+        let sql = "SELECT feed, synced_at, origin, outcome, advisory_count, exploited_count, problems \
+                   FROM feed_snapshot WHERE id IN (SELECT max(id) FROM feed_snapshot GROUP BY feed) \
+                   OR id IN (SELECT max(id) FROM feed_snapshot WHERE outcome = 'recorded' GROUP BY feed) ORDER BY id";
+        let read = |row: &Row| {
+            let counts: (i64, i64) = (row.get(4)?, row.get(5)?);
+            let outcome = row.parse(3, |word| {
+                SyncOutcome::parse(word).ok_or_else(|| format!("sync outcome `{word}` is not known"))
+            })?;
+            let problems = row.parse(6, read_problems)?;
+            let sync = SyncRecord { at: row.time(1)?, origin: row.get(2)?, outcome, problems };
+            Ok((FeedName::new(row.get::<String>(0)?), sync, counts))
+        };
+        let mut feeds: BTreeMap<FeedName, FeedRecord> = BTreeMap::new();
+        for (feed, sync, (advisories, exploited)) in tx.fetch(sql, vec![], read).await? {
+            let record = feeds.entry(feed.clone()).or_insert_with(|| FeedRecord {
+                feed,
+                synced_at: None,
+                advisory_count: 0,
+                exploited_count: 0,
+                last_sync: sync.clone(),
+            });
+            if sync.outcome == SyncOutcome::Recorded {
+                record.synced_at = Some(sync.at);
+                record.advisory_count = advisories.unsigned_abs();
+                record.exploited_count = exploited.unsigned_abs();
+            }
+            record.last_sync = sync;
+        }
+        Ok(feeds.into_values().collect())
+    }
+}
+
+fn sort(advisories: &mut [Advisory]) {
+    advisories.sort_by(|a, b| (&a.feed, &a.key).cmp(&(&b.feed, &b.key)));
+}
+
+fn read_advisory(row: &Row) -> Result<(i64, Advisory), sqlx::Error> {
+    let (aliases, affected) = row.parse(7, read_body)?;
+    let severity = row.get::<Option<&str>>(5)?;
+    let unknown = |word: &str| sqlx::Error::Decode(format!("severity `{word}` is not known").into());
+    let read_severity = |word: &str| Severity::parse(word).ok_or_else(|| unknown(word));
+    let advisory = Advisory {
+        feed: FeedName::new(row.get::<String>(1)?),
+        key: AdvisoryKey::new(row.get::<String>(2)?),
+        id: VulnerabilityId::new(row.get::<String>(3)?),
+        aliases,
+        summary: row.get(4)?,
+        severity: severity.map(read_severity).transpose()?,
+        published: read_day(row, 6)?,
+        affected,
+    };
+    Ok((row.get(0)?, advisory))
+}
+
+/// Reads an entry with its CVE in upper case.
+fn read_exploited(row: &Row) -> Result<(String, ExploitedVulnerability), sqlx::Error> {
+    let entry = ExploitedVulnerability {
+        id: VulnerabilityId::new(row.get::<String>(1)?),
+        name: row.get(2)?,
+        added: row.parse(3, str::parse::<Date>)?,
+        due: read_day(row, 4)?,
+        is_ransomware: row.get::<i64>(5)? != 0,
+    };
+    Ok((row.get(0)?, entry))
+}
+
+fn read_day(row: &Row, column: usize) -> Result<Option<Date>, sqlx::Error> {
+    let Some(text) = row.get::<Option<&str>>(column)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: jiff::Error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,291 @@
+//! Recording what hosts answered.
+//!
+//! What was read is compared with what is known: only a difference closes an interval and opens
+//! another. What was not read stays as it was, with its age.
+
+mod intern;
+mod prepare;
+mod system;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use model::{Collection, HostName};
+
+use crate::db::Store;
+use crate::error::StoreError;
+use crate::package_set::{ContentHash, PreparedSet};
+use crate::posting::{PostingChanges, load_sets};
+use crate::problem_text::write_problems;
+use crate::record::{CollectionOutcome, IngestReport};
+use crate::sql::{Row, Tx, Value};
+
+use self::intern::resolve_sets;
+use self::prepare::{PackageNews, Prepared, prepare};
+
+/// Hosts whose collections are recorded in one transaction. While it runs, other writers wait.
+pub const INGEST_BATCH_HOSTS: usize = 500;
+
+/// What is known of a host before a batch.
+struct Known {
+    host: i64,
+    client: i64,
+    /// The last look and when it ended.
+    last: Option<(i64, i64)>,
+    settled_at: Option<i64>,
+    answered_at: Option<i64>,
+    packages_at: Option<i64>,
+    set: Option<KnownSet>,
+}
+
+struct KnownSet {
+    id: i64,
+    valid_from: i64,
+    hash: Vec<u8>,
+}
+
+/// A collection beside what is known of its host.
+struct Matched<'a> {
+    known: Known,
+    prepared: &'a Prepared<'a>,
+}
+
+impl Matched<'_> {
+    fn finished_at(&self) -> i64 {
+        self.prepared.collection.finished_at.as_microsecond()
+    }
+
+    /// Says whether something newer of this host is already recorded.
+    fn is_outdated(&self) -> bool {
+        self.known.settled_at.is_some_and(|settled| self.finished_at() < settled)
+    }
+}
+
+impl Store {
+    /// Records collections, [`INGEST_BATCH_HOSTS`] hosts in one transaction: after an error the
+    /// transactions before it stand, and recording the same collections again does no harm.
+    ///
+    /// Packages count as read where the host also told a supported platform. A collection without
+    /// them leaves what is known; one that shows an unsupported operating system ends it.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn record_collections(
+        &self,
+        collections: &[Collection],
+        now: Timestamp,
+    ) -> Result<IngestReport, StoreError> {
+        let mut report = IngestReport::default();
+        for batch in batches(collections) {
+            // Sorting and hashing happen before anybody has to wait for us.
+            let prepared: Vec<Prepared<'_>> = batch.iter().map(prepare).collect();
+            let mut tx = self.write("record what hosts answered").await?;
+            let recorded = record_batch(&mut tx, &prepared, now).await?;
+            tx.commit().await?;
+            report.recorded += recorded.recorded;
+            report.packages_changed += recorded.packages_changed;
+            report.packages_unchanged += recorded.packages_unchanged;
+            report.outdated.extend(recorded.outdated);
+            report.undeclared.extend(recorded.undeclared);
+        }
+        Ok(report)
+    }
+}
+
+/// Cuts collections into batches that hold each host once.
+fn batches<'a>(mut collections: &'a [Collection]) -> Vec<&'a [Collection]> {
+    let mut batches = Vec::new();
+    while !collections.is_empty() {
+        let mut hosts: BTreeSet<&HostName> = BTreeSet::new();
+        let is_new = |collection: &&'a Collection| hosts.insert(&collection.host);
+        let length = collections.iter().take(INGEST_BATCH_HOSTS).take_while(is_new).count();
+        let (batch, rest) = collections.split_at(length);
+        batches.push(batch);
+        collections = rest;
+    }
+    batches
+}
+
+async fn record_batch(
+    tx: &mut Tx,
+    prepared: &[Prepared<'_>],
+    now: Timestamp,
+) -> Result<IngestReport, StoreError> {
+    let mut known = known_hosts(tx, prepared).await?;
+    let mut report = IngestReport::default();
+    let mut matched = Vec::with_capacity(prepared.len());
+    for prepared in prepared {
+        let host = &prepared.collection.host;
+        match known.remove(host.as_str()) {
+            Some(known) => matched.push(Matched { known, prepared }),
+            None => report.undeclared.push(host.clone()),
+        }
+    }
+    report.recorded = matched.len();
+    let outdated = matched.iter().filter(|it| it.is_outdated());
+    report.outdated = outdated.map(|it| it.prepared.collection.host.clone()).collect();
+    record_packages(tx, &matched, &mut report).await?;
+    system::record_systems(tx, &matched).await?;
+    record_looks(tx, &matched, now).await?;
+    Ok(report)
+}
+
+async fn known_hosts(tx: &mut Tx, prepared: &[Prepared<'_>]) -> Result<HashMap<String, Known>, StoreError> {
+    let head = "SELECT h.name, h.id, h.client_id, c.id, c.finished_at, st.settled_at, st.answered_at, \
+                st.packages_at, p.package_set_id, p.valid_from, ps.content_hash \
+                FROM host h JOIN host_state st ON st.host_id = h.id \
+                LEFT JOIN collection c ON c.id = st.collection_id \
+                LEFT JOIN host_package_set p ON p.host_id = h.id AND p.valid_to IS NULL \
+                LEFT JOIN package_set ps ON ps.id = p.package_set_id \
+                WHERE h.retired_at IS NULL AND h.name IN (VALUES";
+    let names = prepared.iter().map(|prepared| [prepared.collection.host.as_str().into()]).collect();
+    let read = |row: &Row| {
+        let last: (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+        let set: (Option<i64>, Option<i64>, Option<Vec<u8>>) = (row.get(8)?, row.get(9)?, row.get(10)?);
+        let known = Known {
+            host: row.get(1)?,
+            client: row.get(2)?,
+            last: last.0.zip(last.1),
+            settled_at: row.get(5)?,
+            answered_at: row.get(6)?,
+            packages_at: row.get(7)?,
+            set: match set {
+                (Some(id), Some(valid_from), Some(hash)) => Some(KnownSet { id, valid_from, hash }),
+                _ => None,
+            },
+        };
+        Ok((row.get(0)?, known))
+    };
+    Ok(tx.fetch_rows(head, ")", names, read).await?.into_iter().collect())
+}
+
+/// A host whose package set is not what it was.
+struct SetChange<'a> {
+    host: i64,
+    client: i64,
+    at: i64,
+    old: Option<&'a KnownSet>,
+    new: Option<&'a PreparedSet<'a>>,
+}
+
+async fn record_packages(
+    tx: &mut Tx,
+    matched: &[Matched<'_>],
+    report: &mut IngestReport,
+) -> Result<(), StoreError> {
+    let mut changes: Vec<SetChange<'_>> = Vec::new();
+    for it in matched.iter().filter(|it| !it.is_outdated()) {
+        let new = match &it.prepared.packages {
+            PackageNews::NotRead => continue,
+            PackageNews::Unsupported => None,
+            PackageNews::Read(set) => Some(set),
+        };
+        let old = it.known.set.as_ref();
+        if old.map(|old| old.hash.as_slice()) == new.map(|new| new.hash.as_slice()) {
+            report.packages_unchanged += usize::from(new.is_some());
+            continue;
+        }
+        let (host, client, at) = (it.known.host, it.known.client, it.finished_at());
+        changes.push(SetChange { host, client, at, old, new });
+    }
+    report.packages_changed = changes.len();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let wanted = changes.iter().filter_map(|change| Some(((change.client, change.new?.hash), change.new?)));
+    let wanted: BTreeMap<(i64, ContentHash), &PreparedSet<'_>> = wanted.collect();
+    let new_sets = resolve_sets(tx, &wanted).await?;
+    let old_sets = load_sets(tx, changes.iter().filter_map(|change| Some(change.old?.id)).collect()).await?;
+    let mut postings = PostingChanges::default();
+    for change in &changes {
+        let old = change.old.and_then(|old| old_sets.get(&old.id)).map_or(&[][..], Vec::as_slice);
+        let new = change.new.and_then(|new| new_sets.get(&(change.client, new.hash)));
+        postings.replace(change.client, change.host, old, new.map_or(&[][..], |new| &new.ids));
+    }
+    postings.apply(tx).await?;
+    let (mut closed, mut opened) = (Vec::new(), Vec::new());
+    for change in &changes {
+        if let Some(old) = change.old {
+            closed.push((change, old));
+        }
+        if let Some(new) = change.new.and_then(|new| new_sets.get(&(change.client, new.hash))) {
+            opened.push([change.client.into(), change.host.into(), new.id.into(), change.at.into()]);
+        }
+    }
+    write_set_intervals(tx, &closed, opened).await
+}
+
+/// Closes and opens intervals, in this order: a host has one open at a time.
+async fn write_set_intervals(
+    tx: &mut Tx,
+    closed: &[(&SetChange<'_>, &KnownSet)],
+    opened: Vec<[Value<'_>; 4]>,
+) -> Result<(), StoreError> {
+    let closings = closed.iter().map(|(change, old)| {
+        let (client, host, at) = (change.client.into(), change.host.into(), change.at.into());
+        [client, host, old.id.into(), old.valid_from.into(), at]
+    });
+    tx.execute_rows(
+        "INSERT INTO host_package_set (client_id, host_id, package_set_id, valid_from, valid_to) VALUES",
+        "ON CONFLICT (host_id, valid_from) DO UPDATE SET valid_to = excluded.valid_to",
+        closings.collect(),
+    )
+    .await?;
+    // An interval that began at the same microsecond never was; the one that follows takes its place.
+    tx.execute_rows(
+        "INSERT INTO host_package_set (client_id, host_id, package_set_id, valid_from) VALUES",
+        "ON CONFLICT (host_id, valid_from) DO UPDATE SET package_set_id = excluded.package_set_id, valid_to = NULL",
+        opened,
+    )
+    .await
+}
+
+/// Writes the collection log and each host's state.
+async fn record_looks(tx: &mut Tx, matched: &[Matched<'_>], now: Timestamp) -> Result<(), StoreError> {
+    let first = tx.next_id("SELECT max(id) FROM collection").await?;
+    let looks = (first..).zip(matched).map(|(id, it)| {
+        let collection = it.prepared.collection;
+        let (started, finished) = (collection.started_at.into(), collection.finished_at.into());
+        let (client, host) = (it.known.client.into(), it.known.host.into());
+        let outcome = it.prepared.outcome.as_str().into();
+        let problems = write_problems(&it.prepared.problems).into();
+        [id.into(), client, host, started, finished, now.into(), outcome, problems]
+    });
+    tx.execute_rows(
+        "INSERT INTO collection (id, client_id, host_id, started_at, finished_at, recorded_at, outcome, problems) VALUES",
+        "",
+        looks.collect(),
+    )
+    .await?;
+    let states = (first..).zip(matched).map(|(id, it)| {
+        let known = &it.known;
+        let finished = it.finished_at();
+        let last = match known.last {
+            Some((last, ended)) if ended > finished => last,
+            _ => id,
+        };
+        let is_news = !it.is_outdated() && it.prepared.outcome != CollectionOutcome::Failed;
+        let settled = if is_news { Some(finished) } else { known.settled_at };
+        let answered = if is_news { Some(finished) } else { known.answered_at };
+        let packages = match (&it.prepared.packages, is_news) {
+            (PackageNews::Read(_), true) => Some(finished),
+            (PackageNews::Unsupported, true) => None,
+            _ => known.packages_at,
+        };
+        [
+            known.host.into(),
+            known.client.into(),
+            last.into(),
+            settled.into(),
+            answered.into(),
+            packages.into(),
+        ]
+    });
+    tx.execute_rows(
+        "INSERT INTO host_state (host_id, client_id, collection_id, settled_at, answered_at, packages_at) VALUES",
+        "ON CONFLICT (host_id) DO UPDATE SET collection_id = excluded.collection_id, settled_at = excluded.settled_at, \
+         answered_at = excluded.answered_at, packages_at = excluded.packages_at",
+        states.collect(),
+    )
+    .await
+}

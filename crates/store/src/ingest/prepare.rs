@@ -1,0 +1,71 @@
+//! What can be worked out about a collection before the database is asked.
+
+use std::borrow::Cow;
+
+use model::{Code, Collection, Level, Place, Platform, Problem};
+
+use crate::package_set::{PACKAGE_PART_BYTES_MAX, PreparedSet, prepare as prepare_set};
+use crate::record::CollectionOutcome;
+
+/// A collection, judged and hashed.
+pub(super) struct Prepared<'a> {
+    pub(super) collection: &'a Collection,
+    pub(super) platform: Option<Platform>,
+    pub(super) packages: PackageNews<'a>,
+    pub(super) outcome: CollectionOutcome,
+    pub(super) problems: Cow<'a, [Problem]>,
+}
+
+/// What a collection says about packages.
+pub(super) enum PackageNews<'a> {
+    /// Nothing: what is known stays.
+    NotRead,
+    /// The host runs something that has no advisories: what was known of its packages is over.
+    Unsupported,
+    /// These.
+    Read(PreparedSet<'a>),
+}
+
+/// Prepares a collection.
+pub(super) fn prepare(collection: &Collection) -> Prepared<'_> {
+    let platform = supported_platform(collection);
+    let packages = match (&collection.os, &platform, &collection.packages) {
+        (Some(_), None, _) => PackageNews::Unsupported,
+        (_, Some(platform), Some(packages)) => PackageNews::Read(prepare_set(platform.clone(), packages)),
+        _ => PackageNews::NotRead,
+    };
+    let mut problems = Cow::Borrowed(collection.problems.as_slice());
+    if let PackageNews::Read(set) = &packages
+        && set.left_out > 0
+    {
+        problems.to_mut().push(left_out(collection, set.left_out));
+    }
+    let outcome = outcome(collection, &problems);
+    Prepared { collection, platform, packages, outcome, problems }
+}
+
+fn supported_platform(collection: &Collection) -> Option<Platform> {
+    let platform = collection.platform()?.ok()?;
+    (platform.release.as_str().len() <= PACKAGE_PART_BYTES_MAX).then_some(platform)
+}
+
+fn left_out(collection: &Collection, count: usize) -> Problem {
+    let place = Place::Host { host: collection.host.clone(), part: "packages".to_owned() };
+    let message = format!(
+        "{count} packages have a name, version or other part of more than {PACKAGE_PART_BYTES_MAX} bytes and were left out"
+    );
+    Problem::new(Code::CollectFactUnreadable, place, message)
+        .with_hint("look at the host's package database: no honest package has such a name")
+}
+
+fn outcome(collection: &Collection, problems: &[Problem]) -> CollectionOutcome {
+    let Collection { os, kernel, packages, .. } = collection;
+    if os.is_none() && kernel.is_none() && packages.is_none() {
+        return CollectionOutcome::Failed;
+    }
+    let is_whole = os.is_some() && kernel.is_some() && packages.is_some();
+    if is_whole && problems.iter().all(|problem| problem.level < Level::Error) {
+        return CollectionOutcome::Complete;
+    }
+    CollectionOutcome::Partial
+}

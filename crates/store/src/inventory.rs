@@ -1,0 +1,210 @@
+//! Bringing clients and hosts in line with what is declared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use model::{Connection, Host, HostName, Inventory};
+use sha2::{Digest, Sha256};
+
+use crate::db::Store;
+use crate::error::StoreError;
+use crate::package_set::{ContentHash, hash_part};
+use crate::posting::{PostingChanges, load_sets};
+use crate::record::InventoryChanges;
+use crate::sql::{Row, Tx, Value};
+
+const WHAT: &str = "bring the database in line with the inventory";
+
+/// A host as it stands in the database.
+struct StoredHost {
+    id: i64,
+    address: Option<String>,
+    is_declared: bool,
+}
+
+impl Store {
+    /// Brings clients and hosts in line with the inventory: new hosts are added, vanished ones
+    /// retired, returned ones revived. Calling it again with the same inventory changes nothing and
+    /// costs one read, so every run may begin with it.
+    ///
+    /// A retired host has no current packages any more; its history stays. A host that moves to
+    /// another client is retired there and new here.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn sync_inventory(
+        &self,
+        inventory: &Inventory,
+        now: Timestamp,
+    ) -> Result<InventoryChanges, StoreError> {
+        let hash = content_hash(inventory);
+        let mut tx = self.read(WHAT).await?;
+        let same = "SELECT id FROM inventory_sync WHERE content_hash = $1";
+        if !tx.fetch(same, vec![hash.to_vec().into()], |row| row.get::<i64>(0)).await?.is_empty() {
+            return Ok(InventoryChanges::default());
+        }
+        drop(tx);
+        let mut tx = self.write(WHAT).await?;
+        let clients = sync_clients(&mut tx, inventory).await?;
+        let changes = sync_hosts(&mut tx, inventory, &clients, now).await?;
+        tx.execute(
+            "INSERT INTO inventory_sync (id, content_hash, synced_at) VALUES (1, $1, $2) \
+             ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, synced_at = excluded.synced_at",
+            vec![hash.to_vec().into(), now.into()],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(changes)
+    }
+}
+
+/// Hashes what of the inventory is stored.
+fn content_hash(inventory: &Inventory) -> ContentHash {
+    let mut hasher = Sha256::new();
+    for client in &inventory.clients {
+        hash_part(&mut hasher, client.name.as_str());
+        hash_part(&mut hasher, &client.title);
+    }
+    hash_part(&mut hasher, "hosts");
+    for host in &inventory.hosts {
+        hash_part(&mut hasher, host.name.as_str());
+        hash_part(&mut hasher, host.client.as_str());
+        // A local host has no address, and no host an empty one.
+        hash_part(&mut hasher, address(host).unwrap_or_default());
+    }
+    hasher.finalize().into()
+}
+
+fn address(host: &Host) -> Option<&str> {
+    match &host.connection {
+        Connection::Local => None,
+        Connection::Ssh { address, .. } => Some(address.as_str()),
+    }
+}
+
+/// Adds clients and updates their titles; returns every client's id. Clients are never removed.
+async fn sync_clients(tx: &mut Tx, inventory: &Inventory) -> Result<HashMap<String, i64>, StoreError> {
+    let mut titles: BTreeMap<&str, &str> = BTreeMap::new();
+    titles.extend(inventory.hosts.iter().map(|host| (host.client.as_str(), host.client.as_str())));
+    titles.extend(inventory.clients.iter().map(|client| (client.name.as_str(), client.title.as_str())));
+    let read = |row: &Row| Ok((row.get::<String>(1)?, (row.get::<i64>(0)?, row.get::<String>(2)?)));
+    let stored = tx.fetch("SELECT id, name, title FROM client", vec![], read).await?;
+    let stored: HashMap<String, (i64, String)> = stored.into_iter().collect();
+    let mut next_id = tx.next_id("SELECT max(id) FROM client").await?;
+    let mut ids: HashMap<String, i64> = stored.iter().map(|(name, (id, _))| (name.clone(), *id)).collect();
+    let mut rows: Vec<[Value<'_>; 3]> = Vec::new();
+    for (name, title) in titles {
+        match stored.get(name) {
+            Some((_, same)) if same == title => {}
+            Some((id, _)) => rows.push([(*id).into(), name.into(), title.into()]),
+            None => {
+                rows.push([next_id.into(), name.into(), title.into()]);
+                ids.insert(name.to_owned(), next_id);
+                next_id += 1;
+            }
+        }
+    }
+    let head = "INSERT INTO client (id, name, title) VALUES";
+    tx.execute_rows(head, "ON CONFLICT (id) DO UPDATE SET title = excluded.title", rows).await?;
+    Ok(ids)
+}
+
+async fn sync_hosts(
+    tx: &mut Tx,
+    inventory: &Inventory,
+    clients: &HashMap<String, i64>,
+    now: Timestamp,
+) -> Result<InventoryChanges, StoreError> {
+    let stored = stored_hosts(tx).await?;
+    let mut next_id = tx.next_id("SELECT max(id) FROM host").await?;
+    let mut changes = InventoryChanges::default();
+    let mut declared: BTreeSet<(i64, &HostName)> = BTreeSet::new();
+    // id, client_id, name, kind, address, declared_at
+    let mut rows: Vec<[Value<'_>; 6]> = Vec::new();
+    let mut states: Vec<[Value<'_>; 2]> = Vec::new();
+    for host in &inventory.hosts {
+        let client =
+            *clients.get(host.client.as_str()).expect("invariant: sync_clients knows each host's client");
+        if !declared.insert((client, &host.name)) {
+            continue;
+        }
+        let id = match stored.get(&(client, host.name.clone())) {
+            Some(known) if known.is_declared && known.address.as_deref() == address(host) => continue,
+            Some(known) => {
+                let list = if known.is_declared { &mut changes.updated } else { &mut changes.revived };
+                list.push(host.name.clone());
+                known.id
+            }
+            None => {
+                changes.added.push(host.name.clone());
+                states.push([next_id.into(), client.into()]);
+                next_id += 1;
+                next_id - 1
+            }
+        };
+        let name = host.name.as_str().into();
+        rows.push([id.into(), client.into(), name, "host".into(), address(host).into(), now.into()]);
+    }
+    let mut retired = Vec::new();
+    for ((client, name), host) in &stored {
+        if host.is_declared && !declared.contains(&(*client, name)) {
+            changes.retired.push(name.clone());
+            retired.push(host.id);
+        }
+    }
+    // First, because a name may be declared once.
+    retire(tx, &retired, now).await?;
+    tx.execute_rows(
+        "INSERT INTO host (id, client_id, name, kind, address, declared_at) VALUES",
+        "ON CONFLICT (id) DO UPDATE SET address = excluded.address, retired_at = NULL",
+        rows,
+    )
+    .await?;
+    tx.execute_rows("INSERT INTO host_state (host_id, client_id) VALUES", "", states).await?;
+    for list in [&mut changes.added, &mut changes.retired, &mut changes.revived, &mut changes.updated] {
+        list.sort();
+    }
+    Ok(changes)
+}
+
+async fn stored_hosts(tx: &mut Tx) -> Result<BTreeMap<(i64, HostName), StoredHost>, StoreError> {
+    let sql = "SELECT id, client_id, name, address, retired_at FROM host";
+    let read = |row: &Row| {
+        let name = row.parse(2, HostName::new)?;
+        let is_declared = row.get::<Option<i64>>(4)?.is_none();
+        let host = StoredHost { id: row.get(0)?, address: row.get(3)?, is_declared };
+        Ok(((row.get(1)?, name), host))
+    };
+    Ok(tx.fetch(sql, vec![], read).await?.into_iter().collect())
+}
+
+/// Retires hosts: closes their intervals and takes them out of the posting lists.
+async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result<(), StoreError> {
+    let ids = || hosts.iter().map(|id| [Value::from(*id)]).collect::<Vec<_>>();
+    let head = "SELECT client_id, host_id, package_set_id FROM host_package_set \
+                WHERE valid_to IS NULL AND host_id IN (VALUES";
+    let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let current: Vec<(i64, i64, i64)> = tx.fetch_rows(head, ")", ids(), read).await?;
+    let current: BTreeSet<_> = current.into_iter().collect();
+    let sets = load_sets(tx, current.iter().map(|(_, _, set)| *set).collect()).await?;
+    let mut postings = PostingChanges::default();
+    for (client, host, set) in current {
+        postings.replace(client, host, sets.get(&set).map_or(&[], Vec::as_slice), &[]);
+    }
+    postings.apply(tx).await?;
+    let now = now.as_microsecond();
+    for table in ["host_package_set", "host_system"] {
+        let head = format!(
+            "UPDATE {table} SET valid_to = CASE WHEN valid_from > {now} THEN valid_from ELSE {now} END \
+             WHERE valid_to IS NULL AND host_id IN (VALUES"
+        );
+        tx.execute_rows(&head, ")", ids()).await?;
+    }
+    let head = format!(
+        "UPDATE host_state SET packages_at = NULL, \
+         settled_at = CASE WHEN settled_at > {now} THEN settled_at ELSE {now} END WHERE host_id IN (VALUES"
+    );
+    tx.execute_rows(&head, ")", ids()).await?;
+    let head = format!("UPDATE host SET retired_at = {now} WHERE id IN (VALUES");
+    tx.execute_rows(&head, ")", ids()).await
+}

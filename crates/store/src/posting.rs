@@ -1,0 +1,198 @@
+//! Posting lists: from a package version to the hosts that have it now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::bitmap::{hosts_of, place_of, write_bit};
+use crate::db::Store;
+use crate::error::StoreError;
+use crate::package_set::read_ids;
+use crate::record::{ClientScope, HostId, PackageVersionId, PostingDifference, PostingDifferenceKind};
+use crate::scope::ScopedQuery;
+use crate::sql::Tx;
+
+/// Package versions asked for in one statement.
+const VERSIONS_PER_QUERY: usize = 4096;
+
+/// Rows of posting lists that are read, changed and written together.
+const ROWS_PER_STEP: usize = 8192;
+
+impl Store {
+    /// Returns the declared hosts in the scope that now have each package version, ascending. A
+    /// version that none has is left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::TooMany`] clients.
+    pub async fn hosts_with(
+        &self,
+        scope: &ClientScope,
+        versions: &[PackageVersionId],
+    ) -> Result<BTreeMap<PackageVersionId, Vec<HostId>>, StoreError> {
+        let mut tx = self.read("find the hosts with a package").await?;
+        let mut found: BTreeMap<PackageVersionId, Vec<HostId>> = BTreeMap::new();
+        for versions in versions.chunks(VERSIONS_PER_QUERY) {
+            let head = "SELECT package_version_id, chunk, hosts FROM posting WHERE 1 = 1";
+            let mut query = ScopedQuery::new(&tx, head, "client_id", scope)?;
+            query.push(" AND package_version_id IN");
+            query.push_list("package versions", versions.iter().map(|version| version.0.into()))?;
+            let read = |row: &crate::sql::Row| {
+                let (version, chunk): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let hosts = hosts_of(chunk, row.get(2)?).ok_or_else(|| damaged_bitmap(version, chunk))?;
+                found.entry(PackageVersionId(version)).or_default().extend(hosts.map(HostId));
+                Ok(())
+            };
+            query.fetch(&mut tx, read).await?;
+        }
+        for hosts in found.values_mut() {
+            // Several clients share a chunk, and a version may have been asked for twice.
+            hosts.sort_unstable();
+            hosts.dedup();
+        }
+        Ok(found)
+    }
+
+    /// Computes every posting list anew from the hosts' current package sets and returns how the
+    /// stored ones differ, sorted. None is expected, ever.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn check_postings(&self) -> Result<Vec<PostingDifference>, StoreError> {
+        let mut tx = self.read("check the posting lists").await?;
+        let current = "SELECT p.host_id, h.client_id, p.package_set_id FROM host_package_set p \
+                       JOIN host h ON h.id = p.host_id WHERE p.valid_to IS NULL AND h.retired_at IS NULL";
+        let hosts = tx.fetch(current, vec![], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).await?;
+        let sets = load_sets(&mut tx, hosts.iter().map(|host: &(i64, i64, i64)| host.2).collect()).await?;
+        let mut expected: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
+        for (host, client, set) in &hosts {
+            let ids = sets.get(set).ok_or_else(|| tx.damaged(format!("package set {set} is missing")))?;
+            expected.extend(ids.iter().map(|id| (*id, *client, *host)));
+        }
+        let mut stored: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
+        let all = "SELECT package_version_id, client_id, chunk, hosts FROM posting";
+        let read = |row: &crate::sql::Row| {
+            let (version, client, chunk): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let hosts = hosts_of(chunk, row.get(3)?).ok_or_else(|| damaged_bitmap(version, chunk))?;
+            stored.extend(hosts.map(|host| (version, client, host)));
+            Ok(())
+        };
+        tx.fetch(all, vec![], read).await?;
+        let difference = |kind| {
+            move |(version, _, host): &(i64, i64, i64)| PostingDifference {
+                package_version: PackageVersionId(*version),
+                host: HostId(*host),
+                kind,
+            }
+        };
+        let missing = expected.difference(&stored).map(difference(PostingDifferenceKind::Missing));
+        let surplus = stored.difference(&expected).map(difference(PostingDifferenceKind::Surplus));
+        let mut differences: Vec<_> = missing.chain(surplus).collect();
+        differences.sort();
+        Ok(differences)
+    }
+}
+
+fn damaged_bitmap(version: i64, chunk: i64) -> sqlx::Error {
+    sqlx::Error::Decode(
+        format!("posting list of package version {version}, chunk {chunk}: not a bitmap").into(),
+    )
+}
+
+/// Loads the package version ids of package sets, each set once.
+pub(crate) async fn load_sets(
+    tx: &mut Tx,
+    sets: BTreeSet<i64>,
+) -> Result<HashMap<i64, Vec<i64>>, StoreError> {
+    let head = "SELECT id, body FROM package_set WHERE id IN (VALUES";
+    let read = |row: &crate::sql::Row| {
+        let set: i64 = row.get(0)?;
+        let ids = read_ids(row.get(1)?);
+        Ok((set, ids.ok_or_else(|| sqlx::Error::Decode(format!("body of package set {set}").into()))?))
+    };
+    let loaded = tx.fetch_rows(head, ")", sets.into_iter().map(|set| [set.into()]).collect(), read).await?;
+    Ok(loaded.into_iter().collect())
+}
+
+/// What is to be changed in posting lists. It is collected over a whole batch, so that a row which
+/// many hosts share is read and written once.
+#[derive(Debug, Default)]
+pub(crate) struct PostingChanges {
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    row: RowKey,
+    bit: u16,
+    is_set: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct RowKey {
+    package_version: i64,
+    client: i64,
+    chunk: i64,
+}
+
+impl PostingChanges {
+    /// Notes that a host had the package versions `old` and now has `new`, both ascending. A host
+    /// may be noted once.
+    pub(crate) fn replace(&mut self, client: i64, host: i64, old: &[i64], new: &[i64]) {
+        let (chunk, bit) = place_of(host);
+        let change = |package_version: i64, is_set| Change {
+            row: RowKey { package_version, client, chunk },
+            bit,
+            is_set,
+        };
+        let gone = old.iter().filter(|id| new.binary_search(id).is_err());
+        let come = new.iter().filter(|id| old.binary_search(id).is_err());
+        self.changes.extend(gone.map(|id| change(*id, false)));
+        self.changes.extend(come.map(|id| change(*id, true)));
+    }
+
+    /// Writes them.
+    pub(crate) async fn apply(mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.changes.sort_unstable();
+        let rows: Vec<&[Change]> = self.changes.chunk_by(|a, b| a.row == b.row).collect();
+        for rows in rows.chunks(ROWS_PER_STEP) {
+            apply_step(tx, rows).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn apply_step(tx: &mut Tx, rows: &[&[Change]]) -> Result<(), StoreError> {
+    // A join and not `(..) IN (VALUES ..)`, for which SQLite would read the whole table.
+    let head = "SELECT p.package_version_id, p.client_id, p.chunk, p.hosts FROM (VALUES";
+    let tail = ") AS v CROSS JOIN posting p \
+                WHERE p.package_version_id = v.column1 AND p.client_id = v.column2 AND p.chunk = v.column3";
+    let keys = rows.iter().map(|changes| key_values(changes[0].row)).collect();
+    let read = |row: &crate::sql::Row| {
+        let key = RowKey { package_version: row.get(0)?, client: row.get(1)?, chunk: row.get(2)? };
+        Ok((key, row.get::<Vec<u8>>(3)?))
+    };
+    let stored: HashMap<RowKey, Vec<u8>> = tx.fetch_rows(head, tail, keys, read).await?.into_iter().collect();
+    let (mut written, mut emptied) = (Vec::new(), BTreeSet::new());
+    for changes in rows {
+        let key = changes[0].row;
+        let mut bitmap = stored.get(&key).cloned().unwrap_or_default();
+        for change in *changes {
+            write_bit(&mut bitmap, change.bit, change.is_set);
+        }
+        if bitmap.is_empty() {
+            emptied.insert(key.package_version);
+        }
+        let [package_version, client, chunk] = key_values(key);
+        written.push([package_version, client, chunk, bitmap.into()]);
+    }
+    tx.execute_rows(
+        "INSERT INTO posting (package_version_id, client_id, chunk, hosts) VALUES",
+        "ON CONFLICT (package_version_id, client_id, chunk) DO UPDATE SET hosts = excluded.hosts",
+        written,
+    )
+    .await?;
+    let head = "DELETE FROM posting WHERE length(hosts) = 0 AND package_version_id IN (VALUES";
+    tx.execute_rows(head, ")", emptied.into_iter().map(|version| [version.into()]).collect()).await
+}
+
+fn key_values(key: RowKey) -> [crate::sql::Value<'static>; 3] {
+    [key.package_version.into(), key.client.into(), key.chunk.into()]
+}

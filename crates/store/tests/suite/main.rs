@@ -1,0 +1,102 @@
+//! One suite of tests for both databases. On SQLite each case is a test of its own; on PostgreSQL
+//! all of them are one test, so that one server serves them, each in a database of its own.
+
+mod concurrency;
+mod feeds;
+mod fleet;
+mod history;
+mod inventory;
+mod keys;
+mod opening;
+mod postgres;
+mod postings;
+mod scoping;
+
+use std::panic::AssertUnwindSafe;
+
+use store::{DatabaseUrl, Store};
+
+/// A database of its own for one case.
+#[derive(Clone)]
+pub struct Place {
+    url: DatabaseUrl,
+    text: String,
+}
+
+impl Place {
+    /// Opens it; every call is another handle with connections of its own.
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url).await.expect("the database opens")
+    }
+}
+
+macro_rules! suite {
+    ($($module:ident::$case:ident,)*) => {
+        mod sqlite {
+            $(#[test]
+            fn $case() {
+                let directory = tempfile::tempdir().expect("a directory");
+                let text = directory.path().join("ifrit.db").display().to_string();
+                crate::run(&text, crate::$module::$case);
+            })*
+        }
+
+        #[test]
+        fn postgres_passes_the_suite() {
+            let Some(server) = postgres::Server::start() else { return };
+            let mut failed = Vec::new();
+            $({
+                let text = server.create_database(stringify!($case));
+                let case = AssertUnwindSafe(|| run(&text, $module::$case));
+                if std::panic::catch_unwind(case).is_err() {
+                    failed.push(stringify!($case));
+                }
+            })*
+            assert!(failed.is_empty(), "on PostgreSQL: {failed:?}");
+        }
+    };
+}
+
+fn run<F: Future<Output = ()>>(text: &str, case: impl FnOnce(Place) -> F) {
+    let url = DatabaseUrl::parse(text).expect("a database URL");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(case(Place { url, text: text.to_owned() }));
+}
+
+suite! {
+    concurrency::two_handles_write_in_turn,
+    concurrency::first_opens_at_once_make_one_schema,
+    concurrency::a_reader_sees_one_state,
+    concurrency::a_call_that_is_dropped_anywhere_leaves_nothing,
+    feeds::advisories_come_back_by_any_id_in_any_case,
+    feeds::a_change_is_a_revision_and_the_rest_is_left_alone,
+    feeds::a_snapshot_that_lost_most_entries_is_refused,
+    feeds::feeds_are_kept_apart,
+    feeds::a_failed_sync_shows_and_changes_nothing,
+    feeds::exploited_vulnerabilities_come_and_go,
+    feeds::coverage_is_the_last_snapshots,
+    feeds::bad_entries_are_reported_and_the_others_count,
+    feeds::ecosystems_are_told_apart,
+    history::packages_of_any_moment_are_known,
+    history::a_failed_collection_closes_nothing,
+    history::what_was_not_read_stays,
+    history::an_unsupported_system_ends_what_was_known,
+    history::an_older_collection_changes_no_state,
+    history::two_looks_at_one_instant_leave_the_last,
+    history::a_host_twice_in_a_batch_is_recorded_twice,
+    history::undeclared_hosts_are_reported,
+    history::hostile_texts_come_back_harmless,
+    history::more_hosts_than_a_batch_are_recorded,
+    inventory::hosts_are_added_retired_and_revived,
+    inventory::a_host_that_moves_leaves_its_history,
+    inventory::the_same_inventory_changes_nothing,
+    inventory::an_address_may_change,
+    keys::keys_are_trusted_and_revoked,
+    opening::a_newer_schema_is_refused,
+    opening::another_schema_is_refused,
+    opening::what_was_written_is_there_after_reopening,
+    postings::random_histories_keep_the_postings_right,
+    postings::the_check_finds_a_wrong_bit,
+    postings::the_dictionary_answers_by_name_and_source,
+    scoping::no_read_shows_another_clients_rows,
+}

@@ -1,0 +1,63 @@
+//! Opening databases that are there already.
+
+use std::os::unix::fs::PermissionsExt;
+
+use store::{ClientScope, DatabaseUrl, Store, StoreError, StoreErrorKind};
+
+use crate::Place;
+use crate::fleet::{at, collection, inventory, packages, record};
+use crate::postings::execute;
+
+async fn refused(place: &Place) -> StoreError {
+    let url = DatabaseUrl::parse(&place.text).expect("a URL");
+    Store::open(&url).await.expect_err("refused")
+}
+
+pub async fn a_newer_schema_is_refused(place: Place) {
+    place.open().await.close().await;
+    let row = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) ";
+    execute(&place, &format!("{row} SELECT 999, 'future', success, checksum, 0 FROM _sqlx_migrations")).await;
+    let error = refused(&place).await;
+    assert!(matches!(&error, StoreError::Newer { found: 999, .. }), "{error:?}");
+    assert_eq!(error.kind(), StoreErrorKind::User);
+    assert!(error.hint().is_some());
+}
+
+pub async fn another_schema_is_refused(place: Place) {
+    place.open().await.close().await;
+    let checksum = if place.text.starts_with("postgres:") { "'\\x00'::bytea" } else { "x'00'" };
+    execute(&place, &format!("UPDATE _sqlx_migrations SET checksum = {checksum}")).await;
+    assert!(matches!(refused(&place).await, StoreError::Foreign { version: 1, .. }));
+}
+
+pub async fn what_was_written_is_there_after_reopening(place: Place) {
+    let store = place.open().await;
+    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    record(&store, &[collection("a", 10, &["curl=8"])]).await;
+    let before = store.hosts(&ClientScope::All).await.expect("read");
+    store.close().await;
+    let store = place.open().await;
+    assert_eq!(store.hosts(&ClientScope::All).await.expect("read"), before);
+    assert_eq!(packages(&store, "a", None).await, Some(vec!["curl=8".to_owned()]));
+}
+
+#[test]
+fn a_new_file_is_for_its_owner_only_and_a_missing_directory_is_an_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let path = directory.path().join("ifrit.db");
+        let store = Store::open(&DatabaseUrl::sqlite(&path)).await.expect("opened");
+        store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+        for entry in std::fs::read_dir(directory.path()).expect("listed") {
+            let entry = entry.expect("an entry");
+            let mode = entry.metadata().expect("metadata").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        }
+        store.close().await;
+        let missing = DatabaseUrl::sqlite(&directory.path().join("missing/ifrit.db"));
+        let error = Store::open(&missing).await.expect_err("no directory");
+        assert!(matches!(&error, StoreError::Open { .. }), "{error:?}");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    });
+}

@@ -1,0 +1,80 @@
+//! No read shows a row of a client that is not in the scope.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::HostKey;
+use store::{ClientScope, Store};
+
+use crate::Place;
+use crate::fleet::{at, collection, failure, host, inventory, only, record};
+
+/// Everything that the scoped reads show, by host name or count.
+async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let all = store.hosts(&ClientScope::All).await.expect("read");
+    let ids: Vec<_> = all.iter().map(|host| host.id).collect();
+    let name_of =
+        |id| all.iter().find(|host| host.id == id).map(|host| host.name.to_string()).expect("a host");
+    let names = |hosts: Vec<store::HostRecord>| hosts.into_iter().map(|host| host.name.to_string()).collect();
+    let mut shown = BTreeMap::new();
+    shown.insert("hosts", names(store.hosts(scope).await.expect("read")));
+    shown.insert("hosts_by_id", names(store.hosts_by_id(scope, &ids).await.expect("read")));
+    let stale = store.hosts_not_scanned_since(scope, at(1000)).await.expect("read");
+    shown.insert("hosts_not_scanned_since", names(stale));
+    let versions = store.package_versions_in_use(&ClientScope::All).await.expect("read");
+    let versions: Vec<_> = versions.into_iter().map(|(id, _)| id).collect();
+    let with = store.hosts_with(scope, &versions).await.expect("read");
+    shown.insert("hosts_with", with.into_values().flatten().map(name_of).collect());
+    let in_use = store.package_versions_in_use(scope).await.expect("read");
+    let in_use = in_use.into_iter().map(|(_, it)| it.package.version.to_string());
+    shown.insert("package_versions_in_use", in_use.collect());
+    let keys = store.trusted_host_keys(scope).await.expect("read");
+    shown.insert("trusted_host_keys", keys.into_keys().map(|host| host.to_string()).collect());
+    for (name, moment) in [("packages_of", None), ("packages_of, then", Some(at(15)))] {
+        let mut found = BTreeSet::new();
+        for host in &all {
+            if store.packages_of(scope, &host.name, moment).await.expect("read").is_some() {
+                found.insert(host.name.to_string());
+            }
+        }
+        shown.insert(name, found);
+    }
+    let counts = store.platforms(scope).await.expect("read");
+    let total: u64 = counts.iter().map(|count| count.hosts).sum();
+    shown.insert("platforms", (0..total).map(|n| n.to_string()).collect());
+    shown
+}
+
+pub async fn no_read_shows_another_clients_rows(place: Place) {
+    let store = place.open().await;
+    let paths = ["acme/a1", "acme/a2", "zeta/z1", "zeta/z2", "zeta/z3"];
+    store.sync_inventory(&inventory(&paths), at(0)).await.expect("synced");
+    let mut looks = Vec::new();
+    for (path, version) in paths.iter().zip(["1", "1", "1", "1", "2"]) {
+        let name = path.split_once('/').expect("client/host").1;
+        looks.push(collection(name, 10, &["musl=1", &format!("curl={version}")]));
+        let key = HostKey::new(format!("ssh-ed25519 AAAA{name}"));
+        store.trust_host_key(&host(name), &key, "SHA256:x", "eva", at(5)).await.expect("trusted");
+    }
+    record(&store, &looks).await;
+    record(&store, &[failure("z1", 20)]).await;
+
+    let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let hosts_of_acme = set(&["a1", "a2"]);
+    for (read, shown) in everything(&store, &only(&["acme"])).await {
+        let expected = match read {
+            "platforms" => set(&["0", "1"]),
+            "package_versions_in_use" => set(&["1"]),
+            _ => hosts_of_acme.clone(),
+        };
+        assert_eq!(shown, expected, "{read}");
+    }
+    for (read, shown) in everything(&store, &only(&[])).await {
+        assert_eq!(shown, set(&[]), "{read} for nobody");
+    }
+    for (read, shown) in everything(&store, &only(&["nobody"])).await {
+        assert_eq!(shown, set(&[]), "{read} for an unknown client");
+    }
+    let both = everything(&store, &only(&["acme", "zeta"])).await;
+    assert_eq!(both, everything(&store, &ClientScope::All).await);
+    assert_eq!(both["hosts"].len(), 5);
+}

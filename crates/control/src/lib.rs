@@ -1,1 +1,31 @@
-//! control
+//! The use cases of ifrit: each verb of the CLI (and later each page and API call) is one function
+//! here. This is where the rooms meet: declarations from `lang`, answers of hosts from `fleet`,
+//! advisories from `advisory`, the past from `store`.
+//!
+//! Architecture invariants: nothing here prints or reads the environment ([`Surroundings`] brings
+//! what is needed of it); the clock is read here ([`Clock`]) and nowhere below.
+
+pub mod audit;
+mod clock;
+mod error;
+pub mod feeds;
+pub mod hosts;
+pub mod init;
+pub mod scan;
+mod session;
+pub mod settings;
+pub mod trust;
+pub mod who;
+pub mod workspace;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{Error, ErrorKind};
+pub use fleet::{Progress, ProgressState};
+pub use session::{OnFaultyWorkspace, Session};
+pub use store::{ClientScope, CollectionOutcome, FeedRecord, HostRecord};
+pub use workspace::{Surroundings, Workspace};
+
+/// Returns the documentation of every Starlark function that a workspace's files can call.
+pub fn starlark_functions() -> Vec<lang::FunctionDoc> {
+    lang::functions(&workspace::extensions())
+}

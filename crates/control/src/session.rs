@@ -1,0 +1,126 @@
+//! A workspace with its database opened: what every use case that knows the past works on.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::selector::{HostAttributes, Selector};
+use model::{Host, HostName, Inventory, Service};
+use store::{ClientScope, DatabaseUrl, Store};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::workspace::{self, Surroundings, Workspace};
+
+/// A workspace, its database and the clock.
+pub struct Session {
+    /// The workspace as declared.
+    pub workspace: Workspace,
+    pub(crate) store: Store,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) surroundings: Surroundings,
+}
+
+/// What to do with a workspace whose declarations have errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFaultyWorkspace {
+    /// Refuse: for what acts on hosts.
+    Refuse,
+    /// Go on with the hosts that the database knows from the last sound state: a typo in the
+    /// inventory must not keep anybody from asking who is vulnerable.
+    UseLastKnown,
+}
+
+impl Session {
+    /// Loads the workspace, opens its database and brings the declared hosts into it.
+    ///
+    /// # Errors
+    /// [`Error::Declarations`] where the workspace is faulty and `on_fault` refuses that;
+    /// [`Error::Store`] where the database cannot be used.
+    pub async fn open(
+        root: &Path,
+        surroundings: Surroundings,
+        clock: Box<dyn Clock>,
+        on_fault: OnFaultyWorkspace,
+    ) -> Result<Self, Error> {
+        let mut workspace = workspace::load(root, &surroundings)?;
+        if on_fault == OnFaultyWorkspace::Refuse {
+            workspace = workspace.require_sound()?;
+        }
+        let store = Store::open(&database_url(&workspace)?).await?;
+        if !workspace.has_errors() {
+            store.sync_inventory(&workspace.inventory, clock.now()).await?;
+        }
+        Ok(Self { workspace, store, clock, surroundings })
+    }
+
+    /// Closes the database.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
+    /// Returns the declared hosts that the selector takes, in inventory order.
+    ///
+    /// # Errors
+    /// [`Error::NoHost`] where it takes none: a typo must not look like "all is well".
+    pub async fn select(&self, selector: &Selector) -> Result<Vec<&Host>, Error> {
+        let systems = self.systems().await?;
+        let inventory = &self.workspace.inventory;
+        let services = services_by_host(inventory);
+        let is_taken = |host: &&Host| is_taken(selector, host, &services, &systems);
+        let hosts: Vec<_> = inventory.hosts.iter().filter(is_taken).collect();
+        if hosts.is_empty() {
+            return Err(Error::NoHost { selector: selector.to_string() });
+        }
+        Ok(hosts)
+    }
+
+    /// Returns what each host was last seen to run, as the selector's `os:alpine:3.20` wants it.
+    async fn systems(&self) -> Result<BTreeMap<HostName, String>, Error> {
+        let records = self.store.hosts(&ClientScope::All).await?;
+        let system = |record: store::HostRecord| {
+            let platform = record.platform?;
+            Some((record.name, format!("{}:{}", platform.ecosystem, platform.release)))
+        };
+        Ok(records.into_iter().filter_map(system).collect())
+    }
+}
+
+/// Reads the setting `database`: a relative path starts at the workspace, wherever ifrit is started.
+fn database_url(workspace: &Workspace) -> Result<DatabaseUrl, Error> {
+    let database = workspace.settings.database();
+    let path = database.strip_prefix("sqlite:").unwrap_or(database);
+    if database.contains("://") {
+        return Ok(DatabaseUrl::parse(database)?);
+    }
+    Ok(DatabaseUrl::sqlite(&workspace.root.join(path)))
+}
+
+fn services_by_host(inventory: &Inventory) -> BTreeMap<&HostName, Vec<&Service>> {
+    let mut services: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for service in &inventory.services {
+        for host in &service.hosts {
+            services.entry(host).or_default().push(service);
+        }
+    }
+    services
+}
+
+fn is_taken(
+    selector: &Selector,
+    host: &Host,
+    services: &BTreeMap<&HostName, Vec<&Service>>,
+    systems: &BTreeMap<HostName, String>,
+) -> bool {
+    let services: Vec<_> =
+        services.get(&host.name).into_iter().flatten().map(|it| it.name.as_str()).collect();
+    let tags: Vec<_> = host.tags.iter().map(|it| it.as_str()).collect();
+    selector.matches(&HostAttributes {
+        name: host.name.as_str(),
+        client: host.client.as_str(),
+        services: &services,
+        tags: &tags,
+        os: systems.get(&host.name).map(String::as_str),
+        site: None,
+        groups: &[],
+    })
+}

@@ -1,0 +1,194 @@
+//! `ifrit.toml`: the settings of a workspace. One table ([`DEFINITIONS`]) holds every key with its
+//! default, its limits and its documentation; reading, `ifrit config show`, the template of
+//! `ifrit init` and docs/reference/config.md all follow it.
+
+mod definition;
+mod read;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use definition::{DEFINITIONS, Definition, Kind, render_reference, render_template};
+pub use read::read;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled in.
+    Default,
+    /// A line of `ifrit.toml`.
+    File {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(&'static str),
+    /// A command-line flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { line } => write!(f, "ifrit.toml:{line}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// A value of a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Text.
+    Text(String),
+    /// A list of texts.
+    Texts(Vec<String>),
+    /// On or off.
+    Switch(bool),
+    /// A whole number.
+    Whole(u64),
+}
+
+impl fmt::Display for Value {
+    /// Prints the value as TOML.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{}", quote(text)),
+            Self::Texts(texts) => {
+                let quoted: Vec<_> = texts.iter().map(|text| quote(text)).collect();
+                write!(f, "[{}]", quoted.join(", "))
+            }
+            Self::Switch(is_on) => write!(f, "{is_on}"),
+            Self::Whole(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A key with its value and where that comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What the key means.
+    pub definition: &'static Definition,
+    /// Its value.
+    pub value: Value,
+    /// Where the value comes from.
+    pub origin: Origin,
+}
+
+/// Every setting, one [`Entry`] for each of [`DEFINITIONS`], in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    entries: Vec<Entry>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let entry = |definition: &'static Definition| Entry {
+            definition,
+            value: definition.default_value(),
+            origin: Origin::Default,
+        };
+        Self { entries: DEFINITIONS.iter().map(entry).collect() }
+    }
+}
+
+impl Settings {
+    /// Returns every key with its value and origin, for `ifrit config show`.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Overrides the database, for a flag or an environment variable.
+    pub fn set_database(&mut self, database: &str, origin: Origin) {
+        self.set("database", Value::Text(database.to_owned()), origin);
+    }
+
+    /// Returns the database: a path (relative to the workspace) or a URL.
+    pub fn database(&self) -> &str {
+        self.text("database")
+    }
+
+    /// Returns the login for hosts that declare none.
+    pub fn ssh_user(&self) -> &str {
+        self.text("ssh.user")
+    }
+
+    /// Returns the private key files to try, as written (`~/` not yet expanded).
+    pub fn ssh_identities(&self) -> &[String] {
+        match self.value("ssh.identities") {
+            Value::Texts(texts) => texts,
+            _ => &[],
+        }
+    }
+
+    /// Says whether the SSH agent is asked for keys.
+    pub fn ssh_uses_agent(&self) -> bool {
+        matches!(self.value("ssh.agent"), Value::Switch(true))
+    }
+
+    /// Returns how many hosts are talked to at once.
+    pub fn ssh_parallel(&self) -> usize {
+        usize::try_from(self.whole("ssh.parallel")).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the time for TCP, key exchange and authentication of one host.
+    pub fn ssh_connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.whole("ssh.connect_timeout_secs"))
+    }
+
+    /// Returns the time for everything with one host.
+    pub fn ssh_host_timeout(&self) -> Duration {
+        Duration::from_secs(self.whole("ssh.host_timeout_secs"))
+    }
+
+    fn set(&mut self, key: &str, value: Value, origin: Origin) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.definition.key == key) {
+            entry.value = value;
+            entry.origin = origin;
+        }
+    }
+
+    fn value(&self, key: &str) -> &Value {
+        let entry = self.entries.iter().find(|entry| entry.definition.key == key);
+        &entry
+            .expect("invariant: every key asked for above stands in DEFINITIONS (a test asks for all)")
+            .value
+    }
+
+    fn text(&self, key: &str) -> &str {
+        match self.value(key) {
+            Value::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    fn whole(&self, key: &str) -> u64 {
+        match self.value(key) {
+            Value::Whole(number) => *number,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_accessor_has_a_definition_of_its_kind() {
+        let settings = Settings::default();
+        assert_eq!(settings.database(), "ifrit.db");
+        assert_eq!(settings.ssh_user(), "root");
+        assert!(!settings.ssh_identities().is_empty());
+        assert!(settings.ssh_uses_agent());
+        assert!(settings.ssh_parallel() > 0);
+        assert!(settings.ssh_connect_timeout() > Duration::ZERO);
+        assert!(settings.ssh_host_timeout() > settings.ssh_connect_timeout());
+    }
+}

@@ -1,0 +1,63 @@
+//! Every environment variable that ifrit reads, in one place.
+
+use std::env;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use control::Surroundings;
+use control::settings::Origin;
+
+/// A variable and what it does.
+struct Variable {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+pub const WORKSPACE: &str = "IFRIT_WORKSPACE";
+pub const DATABASE: &str = "IFRIT_DATABASE";
+const NO_COLOR: &str = "NO_COLOR";
+const HOME: &str = "HOME";
+const AGENT_SOCKET: &str = "SSH_AUTH_SOCK";
+const USER: &str = "USER";
+
+const VARIABLES: [Variable; 6] = [
+    Variable { name: WORKSPACE, meaning: "The workspace directory, where `-C` is not given." },
+    Variable {
+        name: DATABASE,
+        meaning: "Overrides the setting `database`; `--database` overrides it in turn.",
+    },
+    Variable { name: NO_COLOR, meaning: "Any value: no colours (<https://no-color.org>)." },
+    Variable { name: HOME, meaning: "Where `~/` in `ssh.identities` leads." },
+    Variable {
+        name: AGENT_SOCKET,
+        meaning: "The SSH agent that is asked for keys, if the setting `ssh.agent` is on.",
+    },
+    Variable { name: USER, meaning: "Who is recorded as having trusted a host key." },
+];
+
+/// Reads what the use cases need to know of the process's surroundings.
+pub fn surroundings(database_flag: Option<&str>) -> Surroundings {
+    let from_flag = database_flag.map(|url| (url.to_owned(), Origin::Flag("--database")));
+    let from_environment = || Some((env::var(DATABASE).ok()?, Origin::Environment(DATABASE)));
+    Surroundings {
+        home: env::var_os(HOME).map(PathBuf::from),
+        agent_socket: env::var_os(AGENT_SOCKET).map(PathBuf::from),
+        database: from_flag.or_else(from_environment),
+        person: env::var(USER).unwrap_or_else(|_| "unknown".to_owned()),
+    }
+}
+
+/// Says whether colours are wanted at all.
+pub fn wants_color() -> bool {
+    env::var_os(NO_COLOR).is_none_or(|value| value.is_empty())
+}
+
+/// Returns docs/reference/environment.md.
+pub fn render_reference() -> String {
+    let mut text = String::from("# Environment variables\n\n| variable | meaning |\n|---|---|\n");
+    for variable in &VARIABLES {
+        let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.meaning);
+    }
+    text.push_str("\nA scan never passes any of them on to a host: commands there run with an empty environment\nbut for a fixed `PATH`, `LC_ALL=C` and `HOME=/`.\n");
+    text
+}

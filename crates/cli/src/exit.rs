@@ -1,0 +1,78 @@
+//! Exit statuses: few, the same for every verb, safe to build scripts on.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// How a verb ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, and nothing to act on.
+    Nothing,
+    /// Done, and there is something to act on.
+    Something,
+    /// The command line makes no sense.
+    Usage,
+    /// Nothing known to act on, but not everything could be judged.
+    Unknown,
+    /// No answer: workspace, database, feeds or machine failed.
+    NoAnswer,
+    /// Interrupted by Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    const ALL: [Self; 6] =
+        [Self::Nothing, Self::Something, Self::Usage, Self::Unknown, Self::NoAnswer, Self::Interrupted];
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Something => 1,
+            Self::Usage => 2,
+            Self::Unknown => 3,
+            Self::NoAnswer => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Nothing => {
+                "Done, nothing to act on: nobody is vulnerable (`who`, `audit-root`, `audit-packages`), the workspace \
+                 is sound (`check`), every host answered completely (`scan`), every feed was taken (`feeds sync`)."
+            }
+            Self::Something => {
+                "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
+                 completely, a feed was refused, a host's key is not trusted."
+            }
+            Self::Usage => {
+                "The command line makes no sense: unknown flag, malformed selector or id, no such host or platform."
+            }
+            Self::Unknown => {
+                "Nobody is known to be vulnerable, but some could not be judged (`who`, `audit-root`, \
+                 `audit-packages`). Never read this as safe."
+            }
+            Self::NoAnswer => {
+                "No answer: no workspace, a workspace with errors where a sound one is needed, a database, feed \
+                 directory or root that cannot be read, versions that have no order (`version-compare`)."
+            }
+            Self::Interrupted => "Interrupted by Ctrl-C.",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+/// Returns docs/reference/exit-codes.md.
+pub fn render_reference() -> String {
+    let mut text = String::from("# Exit statuses\n\n| status | meaning |\n|---|---|\n");
+    for exit in Exit::ALL {
+        let _ = writeln!(text, "| {} | {} |", exit.code(), exit.meaning());
+    }
+    text.push_str("\nA status of 101 is a bug in ifrit: please report what standard error says.\n");
+    text
+}

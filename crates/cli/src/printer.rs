@@ -1,0 +1,152 @@
+//! The only place that writes to the terminal: data to standard output, talk to standard error.
+//! Whatever a host or a feed said is made harmless here, so that no byte of it steers a terminal.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+use model::{FindingState, Level, Problem};
+use serde::Serialize;
+
+use crate::environment;
+
+/// Writes for people and for programs.
+pub struct Printer {
+    is_quiet: bool,
+    is_colored: bool,
+    has_progress_line: bool,
+}
+
+impl Printer {
+    /// Makes a printer; a quiet one drops talk, but neither data nor errors.
+    pub fn new(is_quiet: bool) -> Self {
+        Self { is_quiet, is_colored: environment::wants_color(), has_progress_line: false }
+    }
+
+    /// Prints a line of data.
+    pub fn data(&mut self, line: impl fmt::Display) {
+        self.clear_progress();
+        emit(&mut io::stdout().lock(), &clean(&line.to_string()));
+    }
+
+    /// Prints text of our own (help, references) as it is, without a final newline of its own.
+    pub fn text(&mut self, text: &str) {
+        // A reader that went away (`ifrit ... | head`) is no failure of ours.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Prints one JSON object on one line.
+    pub fn json(&mut self, row: &impl Serialize) -> anyhow::Result<()> {
+        let line = serde_json::to_string(row)?;
+        emit(&mut io::stdout().lock(), &line);
+        Ok(())
+    }
+
+    /// Prints a table; column titles in capitals, no lines.
+    pub fn table(&mut self, titles: &[&str], rows: Vec<Vec<Cell>>) {
+        self.clear_progress();
+        let mut table = Table::new();
+        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(titles.iter().map(|title| title.to_uppercase()));
+        if !self.is_colored {
+            table.force_no_tty();
+        }
+        for row in rows {
+            table.add_row(row);
+        }
+        for line in table.lines() {
+            emit(&mut io::stdout().lock(), line.trim_end());
+        }
+    }
+
+    /// Says something that is no data.
+    pub fn say(&mut self, line: impl fmt::Display) {
+        if !self.is_quiet {
+            self.clear_progress();
+            emit(&mut io::stderr().lock(), &clean(&line.to_string()));
+        }
+    }
+
+    /// Prints an error or a hint: also when quiet.
+    pub fn complain(&mut self, line: impl fmt::Display) {
+        self.clear_progress();
+        emit(&mut io::stderr().lock(), &clean(&line.to_string()));
+    }
+
+    /// Prints a problem and its hint: errors also when quiet.
+    pub fn problem(&mut self, problem: &Problem) {
+        if self.is_quiet && problem.level < Level::Error {
+            return;
+        }
+        self.complain(problem);
+        if let Some(hint) = &problem.hint {
+            self.complain(format_args!("  hint: {hint}"));
+        }
+    }
+
+    /// Shows how far a run is, on one line that is written over; only on a terminal.
+    pub fn progress(&mut self, line: impl fmt::Display) {
+        if self.is_quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "\r\x1b[K{}", clean(&line.to_string()));
+        let _ = stderr.flush();
+        self.has_progress_line = true;
+    }
+
+    fn clear_progress(&mut self) {
+        if std::mem::take(&mut self.has_progress_line) {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}
+
+fn emit(stream: &mut impl Write, line: &str) {
+    // A reader that went away (`ifrit ... | head`) is no failure of ours.
+    let _ = writeln!(stream, "{line}");
+}
+
+/// Makes a cell of foreign text.
+pub fn cell(text: impl fmt::Display) -> Cell {
+    Cell::new(clean(&text.to_string()))
+}
+
+/// Makes a cell of a finding's state; the colour repeats what the word says.
+pub fn state_cell(state: FindingState) -> Cell {
+    let color = match state {
+        FindingState::Vulnerable => Color::Red,
+        FindingState::Unknown => Color::Yellow,
+        FindingState::Fixed | FindingState::NotAffected => Color::Green,
+    };
+    Cell::new(state.as_str()).fg(color)
+}
+
+/// Replaces what could steer a terminal or mislead the eye by a visible escape: control characters
+/// and the marks that reorder text (<https://trojansource.codes>).
+pub fn clean(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_reordering(character) {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
+}
+
+fn is_reordering(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_steer_a_terminal() {
+        assert_eq!(clean("a\x1b[2Jb\r\n\u{202e}c\u{9b}ü"), "a\\u{1b}[2Jb\\r\\n\\u{202e}c\\u{9b}ü");
+    }
+}

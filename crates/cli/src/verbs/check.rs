@@ -1,0 +1,67 @@
+//! `ifrit check`.
+
+use model::{Level, Place, Problem};
+use serde::Serialize;
+
+use super::{count, root, surroundings};
+use crate::arguments::{GlobalArguments, JsonArguments};
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+/// A problem as `--json` prints it.
+#[derive(Serialize)]
+struct ProblemRow<'a> {
+    code: &'a str,
+    level: &'a str,
+    path: Option<&'a str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+pub fn run(
+    global: &GlobalArguments,
+    arguments: &JsonArguments,
+    printer: &mut Printer,
+) -> anyhow::Result<Exit> {
+    let workspace = control::workspace::load(&root(global)?, &surroundings(global))?;
+    for problem in &workspace.problems {
+        if arguments.json {
+            printer.json(&row(problem))?;
+        } else {
+            printer.data(problem);
+            if let Some(hint) = &problem.hint {
+                printer.data(format_args!("  hint: {hint}"));
+            }
+        }
+    }
+    let errors = workspace.problems.iter().filter(|problem| problem.level == Level::Error).count();
+    let inventory = &workspace.inventory;
+    printer.say(format_args!(
+        "{}, {}, {}, {}: {}",
+        count(inventory.clients.len(), "client"),
+        count(inventory.hosts.len(), "host"),
+        count(inventory.services.len(), "service"),
+        count(workspace.deploys, "deploy"),
+        if errors == 0 { "sound".to_owned() } else { count(errors, "error") }
+    ));
+    Ok(if errors == 0 { Exit::Nothing } else { Exit::Something })
+}
+
+fn row(problem: &Problem) -> ProblemRow<'_> {
+    let (path, line, column) = match &problem.place {
+        Place::File { path } => (Some(path.as_str()), None, None),
+        Place::Spot { path, line, column } => (Some(path.as_str()), Some(*line), Some(*column)),
+        Place::Host { .. } | Place::Feed { .. } | Place::Nowhere => (None, None, None),
+    };
+    ProblemRow {
+        code: problem.code.as_str(),
+        level: problem.level.as_str(),
+        path,
+        line,
+        column,
+        message: &problem.message,
+        hint: problem.hint.as_deref(),
+    }
+}

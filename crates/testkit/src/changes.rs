@@ -68,7 +68,9 @@ impl Entry {
             bytes: metadata.len(),
             device: metadata.rdev(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            // Overlayfs itself keeps attributes of its own on folders of the upper layer and touches
+            // them when somebody merely looks: a folder's mode, owner and entries tell enough.
+            changed: if metadata.is_dir() { (0, 0) } else { (metadata.ctime(), metadata.ctime_nsec()) },
         }
     }
 }

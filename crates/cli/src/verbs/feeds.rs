@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::printer::{Printer, cell};
 
 /// How many problems of one feed are printed; the count says how many there are.
-const PROBLEMS_SHOWN_MAX: usize = 10;
+const PROBLEMS_SHOWN_MAX: usize = 3;
 
 /// A feed as `--json` prints it.
 #[derive(Serialize)]

@@ -84,7 +84,7 @@ fn print_head(answer: &WhoAnswer, printer: &mut Printer) {
     feeds.dedup();
     let spoken_of = match feeds.as_slice() {
         [] => "no loaded advisory speaks of it".to_owned(),
-        feeds => format!("says {}", feeds.join(", ")),
+        feeds => format!("spoken of by {}", feeds.join(", ")),
     };
     printer.data(format_args!("{}: {spoken_of}", ids.join(" = ")));
     if let Some(exploited) = &answer.exploited {

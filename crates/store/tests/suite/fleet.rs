@@ -39,7 +39,13 @@ pub fn inventory(hosts: &[&str]) -> Inventory {
         }
         let address = Address::new(format!("{name}.example"));
         let connection = Connection::Ssh { address, port: 22, user: None, host_keys: vec![] };
-        inventory.hosts.push(Host::new(host(name), client, connection, Place::Nowhere));
+        inventory.hosts.push(Host {
+            name: host(name),
+            client,
+            connection,
+            tags: vec![],
+            place: Place::Nowhere,
+        });
     }
     inventory
 }

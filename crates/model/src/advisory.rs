@@ -1,5 +1,8 @@
 //! What vendors say: advisories, the versions they affect, and which vulnerabilities are exploited.
 
+use std::fmt;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::package::{PackageName, Version};
@@ -10,7 +13,8 @@ foreign_text! {
     /// The id of a vulnerability or of an advisory about it, upper- and lower-case as its issuer
     /// writes it: `CVE-2024-6387`, `DSA-5380-1`, `GHSA-...`, `XSA-...`, a VuXML vid.
     VulnerabilityId;
-    /// The name of a feed: `alpine-secdb`, `freebsd-vuxml`, `debian-dsa`, `osv`, `cisa-kev`.
+    /// The name of a feed: `alpine-secdb`, `freebsd-vuxml`, `debian-dsa`, `debian-tracker`, `osv`,
+    /// `cisa-kev`, `epss`, `news`.
     FeedName;
     /// What makes an advisory unique within its feed and stays the same over its revisions.
     AdvisoryKey;
@@ -133,6 +137,8 @@ pub enum JoinBy {
 pub enum Affects {
     /// No version is affected, says the vendor (secdb's fix version `0`): a veto on other sources.
     NotAffected,
+    /// The vendor has not found out yet (`undetermined` in Debian's security tracker).
+    Undetermined,
     /// Affected if any of these ranges holds the version.
     Ranges {
         /// The ranges; all others are fixed or never were affected.
@@ -174,4 +180,95 @@ pub struct ExploitedVulnerability {
     pub due: Option<Date>,
     /// Whether it is known in ransomware campaigns.
     pub is_ransomware: bool,
+}
+
+/// A share between 0 and 1 (a probability, a percentile), exact to a millionth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+impl Share {
+    /// One, in millionths.
+    const WHOLE: u32 = 1_000_000;
+
+    /// Makes a share of millionths; `None` above 1.
+    pub fn from_millionths(millionths: u32) -> Option<Self> {
+        (millionths <= Self::WHOLE).then_some(Self(millionths))
+    }
+
+    /// Reads a decimal number such as `0.91963`; `None` where it is none or not between 0 and 1.
+    /// Digits past the sixth are rounded.
+    pub fn parse(text: &str) -> Option<Self> {
+        let share: f64 = text.parse().ok()?;
+        let is_share = (0.0..=1.0).contains(&share);
+        // A float's conversion to an integer saturates; what is out of range was refused above.
+        is_share.then(|| Self((share * f64::from(Self::WHOLE)).round() as u32))
+    }
+
+    /// Returns it in millionths.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+
+    /// Returns it as a number between 0 and 1.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE)
+    }
+}
+
+impl fmt::Display for Share {
+    /// Prints it as a percentage: `91.96 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} %", self.as_f64() * 100.0)
+    }
+}
+
+/// How likely a vulnerability is to be exploited in the next 30 days, says EPSS
+/// (<https://www.first.org/epss/>). A forecast, not an observation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExploitScore {
+    /// The CVE.
+    pub id: VulnerabilityId,
+    /// The probability.
+    pub probability: Share,
+    /// The share of all scored vulnerabilities with the same or a lower probability.
+    pub percentile: Share,
+}
+
+/// One item of a news feed (RSS, Atom). It is read by people and never counts as an advisory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewsItem {
+    /// Who says it: the title of the news feed, plain text on one line.
+    pub source: String,
+    /// What makes it unique within its source and stays the same when it is published again.
+    pub key: String,
+    /// Its title, plain text on one line.
+    pub title: String,
+    /// Where to read it, `https` or `http`.
+    pub link: Option<String>,
+    /// When it was published, where it says.
+    pub published: Option<Timestamp>,
+    /// The CVEs that its title or text names, sorted.
+    pub ids: Vec<VulnerabilityId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_exact_to_a_millionth() {
+        let check = |text: &str, expected: Option<u32>| {
+            assert_eq!(Share::parse(text).map(Share::millionths), expected, "{text}");
+        };
+        check("0.91963", Some(919_630));
+        check("0", Some(0));
+        check("1.0", Some(1_000_000));
+        check("9e-05", Some(90));
+        check("0.0000006", Some(1));
+        for bad in ["", "1.1", "-0.1", "NaN", "inf", "x", "0,5"] {
+            check(bad, None);
+        }
+        assert_eq!(Share::from_millionths(1_000_001), None);
+        assert_eq!(Share::parse("0.91963").expect("a share").to_string(), "91.96 %");
+    }
 }

@@ -37,10 +37,16 @@ codes! {
     CollectCut, "collect.cut", Error, "A host's answer ended before its end marker: connection cut, time-out or byte limit.";
     CollectFactFailed, "collect.fact-failed", Error, "A fact's command failed on the host; the fact is unknown.";
     CollectFactUnreadable, "collect.fact-unreadable", Error, "A host's answer to a fact could not be understood; what could be read is kept.";
+    CollectHostCertificateRefused, "collect.host-certificate-refused", Error, "A host showed a certificate that does not count: wrong name, wrong time, unknown authority; nothing was sent to it.";
     CollectHostKeyChanged, "collect.host-key-changed", Error, "A host showed another key than the pinned one; nothing was sent to it.";
+    CollectHostKeyRevoked, "collect.host-key-revoked", Error, "A host showed a key that known_hosts marks as revoked, or one certified by such a key; nothing was sent to it.";
     CollectHostKeyUnknown, "collect.host-key-unknown", Error, "No key is pinned for a host; nothing was sent to it.";
+    CollectLineIgnored, "collect.line-ignored", Warning, "A line of a host's answer means nothing to ifrit, as it means nothing to the program it is for; it is left out.";
     CollectMixedReleases, "collect.mixed-releases", Warning, "A host installs packages of another release beside its own; they are judged by its own release's advisories.";
+    CollectNotEscalated, "collect.not-escalated", Error, "A host's login may not become root with sudo or doas without a prompt.";
+    CollectNotPermitted, "collect.not-permitted", Warning, "The login may not read a part of a host's state; that part is unknown.";
     CollectOutputTooLarge, "collect.output-too-large", Error, "A host's answer was longer than the limit; it was cut there.";
+    CollectSshConfig, "collect.ssh-config", Error, "The SSH configuration or known_hosts ask something for a host that ifrit does not do or does not understand; it was not contacted.";
     CollectTimeout, "collect.timeout", Error, "A host did not answer within its time limit.";
     CollectUnreachable, "collect.unreachable", Error, "No SSH connection to a host could be made.";
     CollectUnauthenticated, "collect.unauthenticated", Error, "A host accepted none of our SSH keys.";
@@ -55,6 +61,7 @@ codes! {
     FeedEmpty, "feed.empty", Error, "A feed holds no entry at all; the last good snapshot is kept.";
     FeedEntryInvalid, "feed.entry-invalid", Warning, "One entry of a feed could not be understood; the others count.";
     FeedTooLarge, "feed.too-large", Error, "A feed is larger than the limit; the last good snapshot is kept.";
+    FeedUnreachable, "feed.unreachable", Error, "A document of a feed could not be fetched; the last good one is kept.";
     FeedUnreadable, "feed.unreadable", Error, "A feed could not be read or parsed; the last good snapshot is kept.";
     FeedUnrecognised, "feed.unrecognised", Warning, "A file in the feed directory is no document of a feed that ifrit knows; it is not used.";
     FeedShrunken, "feed.shrunken", Error, "A feed lost more than half of its entries; the last good snapshot is kept.";
@@ -75,6 +82,7 @@ codes! {
     InventoryOverlappingNetworks, "inventory.overlapping-networks", Warning, "Two networks of a client share addresses.";
     InventoryUnknownReference, "inventory.unknown-reference", Error, "A declaration names something that is not declared: a client, a host, a service, a site...";
     InventoryWrongClient, "inventory.wrong-client", Error, "A declaration joins what belongs to different clients: a host and a site, a group and a host...";
+    SshConfigUnsupported, "ssh.config-unsupported", Warning, "A line of the SSH configuration or of known_hosts is not understood or has no effect here.";
     StarlarkError, "starlark.error", Error, "Starlark code failed while it was evaluated.";
     StarlarkLimit, "starlark.limit", Error, "Starlark code ran into a limit on steps, memory or depth.";
     StarlarkLoad, "starlark.load", Error, "A load statement names a file that cannot be loaded.";

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::observed::Observed;
 use crate::package::{InstalledPackage, PackageVersion};
 use crate::platform::{Platform, UnknownPlatform};
 use crate::problem::Problem;
@@ -23,6 +24,8 @@ pub struct Collection {
     pub kernel: Option<Kernel>,
     /// Every installed package.
     pub packages: Option<Vec<InstalledPackage>>,
+    /// Services, listeners, accounts and the rest.
+    pub observed: Observed,
     /// What went wrong on the way.
     pub problems: Vec<Problem>,
 }

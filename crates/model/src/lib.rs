@@ -10,6 +10,8 @@ mod code;
 mod collection;
 mod finding;
 mod inventory;
+mod network;
+mod observed;
 mod package;
 mod platform;
 mod problem;
@@ -18,18 +20,25 @@ mod text;
 pub mod version;
 
 pub use advisory::{
-    Advisory, AdvisoryKey, Affected, Affects, Bound, ExploitedVulnerability, FeedName, JoinBy,
-    PackagePattern, Severity, VersionRange, VulnerabilityId,
+    Advisory, AdvisoryKey, Affected, Affects, Bound, ExploitScore, ExploitedVulnerability, FeedName, JoinBy,
+    NewsItem, PackagePattern, Severity, Share, VersionRange, VulnerabilityId,
 };
 pub use code::Code;
 pub use collection::{Collection, Kernel, OsRelease};
 pub use finding::{FindingState, Fix, Reason};
 pub use inventory::{
-    Address, Client, Connection, Host, HostKey, Inventory, Service, ServicePackage, UserName,
+    Access, Address, Client, Connection, DataValue, Email, Group, Host, HostKey, Interface, InterfaceName,
+    Inventory, Link, LinkEnd, Network, NetworkName, Person, PublicKey, Role, Service, ServicePackage, Site,
+    UserName,
+};
+pub use network::{InterfaceAddress, InvalidPrefix, MacAddress, Prefix};
+pub use observed::{
+    Account, AccountGroup, AuthorizedKey, CronEntry, Listener, Observed, ObservedJail, ObservedService,
+    PrivilegeRule, RebootNeed, ServiceManager, StaleProcess, Transport,
 };
 pub use package::{Architecture, InstalledPackage, PackageName, PackageVersion, Version};
 pub use platform::{Ecosystem, Platform, Release, ReleaseScope, Repository, UnknownPlatform};
 pub use problem::{Level, Place, Problem};
 pub use selector::{HostAttributes, Selector, SelectorError};
-pub use text::{ClientName, HostName, InvalidName, ServiceName, Tag};
+pub use text::{ClientName, GroupName, HostName, InvalidName, PersonName, ServiceName, SiteName, Tag};
 pub use version::{InvalidVersion, VersionScheme};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// The longest name of a client, host, service or tag, in bytes (a DNS name's limit, RFC 1035 §2.3.4).
+/// The longest name of a client, host, service, tag or the like, in bytes (a DNS name's limit, RFC 1035 §2.3.4).
 pub const NAME_BYTES_MAX: usize = 253;
 
 /// A name that breaks the naming rule.
@@ -71,6 +71,12 @@ names! {
     HostName;
     /// The name of a service, unique in a workspace.
     ServiceName;
+    /// The name of a site, unique in a workspace.
+    SiteName;
+    /// The name of a group of hosts, unique in a workspace.
+    GroupName;
+    /// The name of a person, unique in a workspace.
+    PersonName;
     /// A label on a host.
     Tag;
 }

@@ -7,6 +7,7 @@ use starlark::environment::Globals;
 use starlark::errors::Frame;
 use starlark::{Error, ErrorKind};
 
+use crate::data::fault_of;
 use crate::limits::{QUOTE_CHARS_MAX, limit_of};
 
 /// Returns the place where a span begins.
@@ -25,10 +26,15 @@ pub(crate) fn from_error(error: &Error, path: &str, limit: Option<String>) -> Pr
         Some(what) => (Code::StarlarkLimit, what),
         None => (code_of(error.kind()), message_of(error)),
     };
+    let (code, message, hint) = match fault_of(error) {
+        Some(fault) => (fault.code, fault.message.clone(), fault.hint.clone()),
+        None => (code, message, None),
+    };
     let problem = Problem::new(code, place.clone(), message);
-    match outermost(frames, &place) {
-        Some(hint) => problem.with_hint(hint),
-        None => problem,
+    match (hint, outermost(frames, &place)) {
+        (None, None) => problem,
+        (Some(hint), None) | (None, Some(hint)) => problem.with_hint(hint),
+        (Some(hint), Some(caller)) => problem.with_hint(format!("{hint}; {caller}")),
     }
 }
 

@@ -25,6 +25,15 @@ pub struct SourceFile {
     pub kind: FileKind,
 }
 
+impl SourceFile {
+    /// Tells from a path from the root whether the file would be found there.
+    pub(crate) fn new(path: &str) -> Option<Self> {
+        let is_known = [INVENTORY, DEPLOYS].iter().any(|it| path.split('/').next() == Some(it));
+        let is_found = is_known && check_path(path).is_ok() && !path.split('/').any(|it| it.starts_with('.'));
+        is_found.then(|| Self { path: path.to_owned(), kind: FileKind::of(path) })
+    }
+}
+
 /// What is done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
@@ -155,8 +164,7 @@ pub(crate) fn read(root: &Path, path: &str) -> Result<String, Problem> {
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-        return Err(Problem::new(Code::WorkspaceLimit, Place::File { path: path.to_owned() }, message));
+        return Err(too_large(path));
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -165,9 +173,15 @@ pub(crate) fn read(root: &Path, path: &str) -> Result<String, Problem> {
     })
 }
 
+/// Says that a file is larger than it may be.
+pub(crate) fn too_large(path: &str) -> Problem {
+    let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
+    Problem::new(Code::WorkspaceLimit, Place::File { path: path.to_owned() }, message)
+}
+
 /// Makes sure that no part of the path is a symbolic link, so that it does not leave the root, and
 /// that it ends in a regular file, so that reading it does not wait for a pipe.
-fn real_file(root: &Path, path: &str) -> Result<PathBuf, String> {
+pub(crate) fn real_file(root: &Path, path: &str) -> Result<PathBuf, String> {
     let mut whole = root.to_path_buf();
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
@@ -199,17 +213,23 @@ pub(crate) fn resolve(from: &str, named: &str) -> Result<String, String> {
 }
 
 fn check_path(path: &str) -> Result<(), String> {
+    check_parts(path).map_err(|why| {
+        format!("expected `//path/from/the/root.star` or a path below the file's own directory; {why}")
+    })?;
+    if !path.ends_with(ENDING) {
+        return Err(format!("expected a name that ends in {ENDING}"));
+    }
+    Ok(())
+}
+
+/// Makes sure that a path stays below the directory that it starts in.
+pub(crate) fn check_parts(path: &str) -> Result<(), &'static str> {
     let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     let is_safe = |letter: char| {
         !letter.is_control() && !"\\:".contains(letter) && letter != char::REPLACEMENT_CHARACTER
     };
     if !path.split('/').all(is_plain) || !path.chars().all(is_safe) {
-        return Err("expected `//path/from/the/root.star` or a path below the file's own directory; \
-                    `..`, absolute paths, `\\`, `:` and control characters are not possible"
-            .to_owned());
-    }
-    if !path.ends_with(ENDING) {
-        return Err(format!("expected a name that ends in {ENDING}"));
+        return Err("`..`, absolute paths, `\\`, `:` and control characters are not possible");
     }
     Ok(())
 }

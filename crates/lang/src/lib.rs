@@ -1,18 +1,21 @@
 //! Starlark: turns the team's repository (the workspace) into typed declarations.
 //!
 //! The door is [`load`]: a directory in, a [`Workspace`] and located problems out. Other rooms add
-//! functions with an [`Extension`].
+//! functions with an [`Extension`]. [`load_with`] does the same for files that are being edited.
 //!
 //! Architecture invariant: `lang` knows no operation and no fact by name, parses no settings
 //! (`ifrit.toml` is `control`'s) and lets no value of the interpreter out: what leaves is `model`.
 
+mod data;
 mod diagnostic;
 mod docs;
 mod extension;
 mod files;
 mod globals;
+pub mod import;
 mod inventory;
 mod limits;
+pub mod lsp;
 mod nesting;
 mod parse;
 mod program;
@@ -23,7 +26,7 @@ pub use docs::{FunctionDoc, functions};
 pub use extension::{Extension, Scope};
 pub use files::{FileKind, SourceFile};
 pub use template::template;
-pub use workspace::{Deploy, Workspace, load};
+pub use workspace::{Deploy, LoadOptions, Workspace, load, load_with};
 
 /// The file that marks the root of a workspace. Its content is settings, which `control` reads.
 pub const WORKSPACE_FILE: &str = "ifrit.toml";

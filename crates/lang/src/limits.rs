@@ -42,7 +42,7 @@ pub(crate) const EVALUATION_TIME_MAX: Duration = Duration::from_secs(20);
 /// Native stack of the thread that evaluates, in bytes: the interpreter walks nested values by
 /// recursion. It is address space; memory is taken only as deep as a walk goes.
 pub(crate) const STACK_BYTES: usize = 512 * 1024 * 1024;
-/// The most clients, hosts and services together.
+/// The most declarations of all kinds together: hosts, services...
 pub(crate) const DECLARATIONS_MAX: usize = 50_000;
 /// The most problems with arguments; code that runs into it is stopped.
 pub(crate) const PROBLEMS_MAX: usize = 1_000;
@@ -56,6 +56,33 @@ pub(crate) const PACKAGE_BYTES_MAX: usize = 253;
 pub(crate) const LIST_ITEMS_MAX: usize = 10_000;
 /// The most characters of a value or message of the interpreter that a problem quotes.
 pub(crate) const QUOTE_CHARS_MAX: usize = 300;
+/// The longest name of an interface, in bytes (Linux has 15, switches have more).
+pub(crate) const INTERFACE_BYTES_MAX: usize = 64;
+/// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3, less its brackets).
+pub(crate) const EMAIL_BYTES_MAX: usize = 254;
+/// The most words of a command.
+pub(crate) const ARGUMENTS_MAX: usize = 256;
+/// The bytes of all words of a command (well below the kernel's limits).
+pub(crate) const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// How deep the data of a host may nest.
+pub(crate) const HOST_DATA_DEPTH_MAX: usize = 16;
+/// The most values of one host's data, those within others included.
+pub(crate) const HOST_DATA_VALUES_MAX: usize = 10_000;
+/// The most bytes of all keys and texts of one host's data.
+pub(crate) const HOST_DATA_BYTES_MAX: usize = 256 * 1024;
+/// The largest data file, and the most that a command may print, in bytes (a NetBox dump of 10,000
+/// devices has about 12 MB).
+pub(crate) const DATA_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most rows of a CSV file.
+pub(crate) const CSV_ROWS_MAX: usize = 200_000;
+/// The different commands that one load may run.
+pub(crate) const COMMANDS_MAX: usize = 100;
+/// The longest time that code may give a command, in seconds.
+pub(crate) const COMMAND_SECONDS_MAX: u16 = 300;
+/// How much a command may say on standard error; of more, the end is kept. In bytes.
+pub(crate) const COMMAND_STDERR_BYTES_MAX: usize = 64 * 1024;
+/// How many of its last lines on standard error are quoted when a command fails.
+pub(crate) const COMMAND_STDERR_LINES: usize = 5;
 /// How many unknown names are compared with all known ones for a "did you mean".
 pub(crate) const SUGGESTIONS_MAX: usize = 50;
 
@@ -74,7 +101,7 @@ pub(crate) struct LimitReached {
 /// What all files of one load share.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    deadline: Instant,
+    deadline: Cell<Instant>,
     reached: Cell<Option<&'static str>>,
     /// The statement that ran last: the interpreter names no place where it stops at a limit.
     last: RefCell<Option<FileSpan>>,
@@ -84,7 +111,7 @@ impl Budget {
     /// Starts the clock.
     pub fn new() -> Self {
         Self {
-            deadline: Instant::now() + EVALUATION_TIME_MAX,
+            deadline: Cell::new(Instant::now() + EVALUATION_TIME_MAX),
             reached: Cell::new(None),
             last: RefCell::new(None),
         }
@@ -113,8 +140,13 @@ impl Budget {
         self.last.take()
     }
 
+    /// Does not count time that was spent outside of the code, which has a limit of its own.
+    pub fn excuse(&self, time: Duration) {
+        self.deadline.set(self.deadline.get() + time);
+    }
+
     fn check_time(&self) -> bool {
-        let is_over = Instant::now() > self.deadline;
+        let is_over = Instant::now() > self.deadline.get();
         if is_over {
             self.reached.set(Some(TIME_REACHED));
         }

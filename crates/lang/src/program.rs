@@ -1,6 +1,6 @@
 //! Evaluates the files of a workspace, each one once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -12,24 +12,28 @@ use starlark::eval::{Evaluator, ReturnFileLoader};
 use starlark::syntax::AstModule;
 use starlark::typing::AstModuleTypecheck;
 
+use crate::data::{Door, UNKNOWN};
 use crate::diagnostic::{cut, from_error, name_parameters, spot};
 use crate::extension::{Extension, Scope};
-use crate::files::{DEPLOYS, INVENTORY, read, resolve};
+use crate::files::{DEPLOYS, INVENTORY, read, resolve, too_large};
 use crate::globals::globals;
 use crate::inventory::Session;
-use crate::limits::{Budget, LOAD_DEPTH_MAX, limit};
+use crate::limits::{Budget, FILE_BYTES_MAX, LOAD_DEPTH_MAX, limit};
 use crate::parse::{Parsed, parse};
-use crate::workspace::Deploy;
+use crate::workspace::{Deploy, LoadOptions};
 
 /// The run over all files.
 pub(crate) struct Program<'a> {
     root: &'a Path,
+    options: &'a LoadOptions,
     inventory: Globals,
     deploys: Globals,
     others: Globals,
     session: Session,
     budget: Rc<Budget>,
     modules: HashMap<String, Option<Loaded>>,
+    /// Files that could not go on for lack of data that was not asked for: no fault of theirs.
+    starved: HashSet<String>,
     /// The chain of `load` statements that is being followed.
     chain: Vec<String>,
     problems: Vec<Problem>,
@@ -54,16 +58,19 @@ pub(crate) struct Outcome {
 
 impl<'a> Program<'a> {
     /// Prepares a run.
-    pub fn new(root: &'a Path, extensions: &[Extension]) -> Self {
+    pub fn new(root: &'a Path, extensions: &[Extension], options: &'a LoadOptions) -> Self {
         let budget = Rc::new(Budget::new());
+        let door = Door::new(root, options.run_commands, Rc::clone(&budget));
         Self {
             root,
+            options,
             inventory: globals(Scope::Inventory, extensions),
             deploys: globals(Scope::Deploys, extensions),
             others: globals(Scope::Everywhere, extensions),
-            session: Session::new(Rc::clone(&budget)),
+            session: Session::new(Rc::clone(&budget), door),
             budget,
             modules: HashMap::new(),
+            starved: HashSet::new(),
             chain: Vec::new(),
             problems: Vec::new(),
         }
@@ -137,7 +144,11 @@ impl<'a> Program<'a> {
     }
 
     fn evaluate(&mut self, path: &str) -> Result<Loaded, Vec<Problem>> {
-        let content = read(self.root, path).map_err(|problem| vec![problem])?;
+        let content = match self.options.buffers.get(path) {
+            Some(content) if content.len() as u64 <= FILE_BYTES_MAX => content.clone(),
+            Some(_) => return Err(vec![too_large(path)]),
+            None => read(self.root, path).map_err(|problem| vec![problem])?,
+        };
         let is_inventory = path.starts_with(INVENTORY);
         let Parsed { tree, deploy } = parse(path, content, !is_inventory)?;
         let loads = self.loads(path, &tree)?;
@@ -169,6 +180,10 @@ impl<'a> Program<'a> {
                     {
                         problem.place = spot(&last);
                     }
+                    if self.session.door.has_skipped() && is_of_unknown(&problem) {
+                        self.starved.insert(path.to_owned());
+                        return Err(Vec::new());
+                    }
                     return Err(vec![problem]);
                 }
             }
@@ -191,6 +206,10 @@ impl<'a> Program<'a> {
         for load in tree.loads() {
             let at = |message: String| Problem::new(Code::StarlarkLoad, spot(&load.span), message);
             match self.load_one(path, load.module_id) {
+                Err(_) if resolve(path, load.module_id).is_ok_and(|it| self.starved.contains(&it)) => {
+                    self.starved.insert(path.to_owned());
+                    return Err(Vec::new());
+                }
                 Ok(module) => _ = modules.insert(load.module_id.to_owned(), module),
                 Err(why) => {
                     problems.push(at(format!("cannot load `{}`: {why}", load.module_id.escape_debug())))
@@ -231,6 +250,11 @@ fn typecheck(path: &str, tree: AstModule, globals: &Globals) -> Result<(), Vec<P
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Says whether code failed because it wants to know what is unknown.
+fn is_of_unknown(problem: &Problem) -> bool {
+    problem.code == Code::StarlarkError && problem.message.contains(UNKNOWN)
 }
 
 fn text_of(doc: DocString) -> String {

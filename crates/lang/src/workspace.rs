@@ -1,5 +1,6 @@
 //! The door: a directory in, declarations and problems out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 
@@ -15,7 +16,7 @@ use crate::program::{Outcome, Program};
 /// What a workspace declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Workspace {
-    /// Clients, hosts and services.
+    /// Clients, hosts, services and the rest.
     pub inventory: Inventory,
     /// Deploys, sorted by name.
     pub deploys: Vec<Deploy>,
@@ -36,6 +37,28 @@ pub struct Deploy {
     pub place: Place,
 }
 
+/// How a workspace is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Whether `data.json_command` runs its command. Where it does not, its data is unknown: what is
+    /// declared with it is left out, and what seems to be missing is not reported.
+    pub run_commands: bool,
+    /// Files that are being edited: path from the root, content in place of that on disk.
+    pub buffers: BTreeMap<String, String>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { run_commands: true, buffers: BTreeMap::new() }
+    }
+}
+
+/// Loads the workspace at `root` as it is on disk, and runs the commands that it takes data from:
+/// [`load_with`] and default options.
+pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) {
+    load_with(root, extensions, &LoadOptions::default())
+}
+
 /// Loads the workspace at `root`: everything that could be loaded, and every problem, sorted by
 /// place. A caller treats any problem of `Level::Error` as failure of the whole.
 ///
@@ -44,9 +67,12 @@ pub struct Deploy {
 /// - `deploys/**/*.star` only define functions; one with `def deploy(host)` is a [`Deploy`].
 /// - Names that begin with `.` are passed over, symbolic links are refused.
 ///
-/// The code sees no file, clock or random number, and `print()` goes nowhere. It runs on a thread
-/// of its own, because the interpreter wants a larger stack than a caller may have.
-pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) {
+/// The code sees no clock or random number, and `print()` goes nowhere. Only by the functions of `data`
+/// does an inventory file see anything outside of the code: files of the workspace, and commands
+/// where [`LoadOptions::run_commands`] allows them; so a workspace is to be trusted like a program.
+/// Everything runs on a thread of its own, because the interpreter wants a larger stack than a caller
+/// may have.
+pub fn load_with(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (Workspace, Vec<Problem>) {
     if !root.join(WORKSPACE_FILE).is_file() {
         let place = Place::File { path: root.display().to_string() };
         let message = format!("expected an ifrit workspace, got a directory without {WORKSPACE_FILE}");
@@ -62,7 +88,7 @@ pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) 
     };
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("load".to_owned()).stack_size(STACK_BYTES);
-        match builder.spawn_scoped(scope, || load_here(root, extensions)) {
+        match builder.spawn_scoped(scope, || load_here(root, extensions, options)) {
             Ok(thread) => {
                 thread.join().unwrap_or_else(|_| failed("the Starlark interpreter failed (a bug in ifrit)"))
             }
@@ -73,9 +99,13 @@ pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) 
     })
 }
 
-fn load_here(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) {
-    let (files, mut problems) = find(root);
-    let mut program = Program::new(root, extensions);
+fn load_here(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (Workspace, Vec<Problem>) {
+    let (mut files, mut problems) = find(root);
+    let mut new: Vec<SourceFile> = options.buffers.keys().filter_map(|path| SourceFile::new(path)).collect();
+    new.retain(|file| files.binary_search(file).is_err());
+    files.append(&mut new);
+    files.sort();
+    let mut program = Program::new(root, extensions, options);
     let of_kind = |kind| files.iter().filter(move |file| file.kind == kind);
     for file in of_kind(FileKind::Inventory) {
         program.run(&file.path);

@@ -1,16 +1,20 @@
 //! From what a file says of a host to a checked host: one set of rules for every format.
 
+mod naming;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use model::{Address, ClientName, Code, Ecosystem, HostKey, HostName, Level, Place, Problem, Tag, UserName};
+use model::{
+    Address, ClientName, Code, Ecosystem, GroupName, HostKey, Level, Place, Problem, SiteName, Tag, UserName,
+};
 
-use crate::import::text::{client_name_from, cut, is_secret, name_from};
+use crate::import::text::{cut, is_secret};
 use crate::import::{
-    HOST_NOTES_MAX, HOST_WORDS_MAX, IMPORT_COMMENTS_MAX, IMPORT_HOSTS_MAX, IMPORT_PROBLEMS_MAX, ImportOptions,
-    Imported, ImportedClient, ImportedConnection, ImportedHost, render,
+    HOST_NOTES_MAX, HOST_WORDS_MAX, IMPORT_COMMENTS_MAX, IMPORT_HOSTS_MAX, IMPORT_PROBLEMS_MAX,
+    ImportOptions, Imported, ImportedConnection, ImportedHost, render,
 };
 use crate::inventory::{host_key, is_address, is_user};
-use crate::limits::{FILE_BYTES_MAX, TITLE_BYTES_MAX};
+use crate::limits::FILE_BYTES_MAX;
 
 /// The client of hosts for which nobody names one.
 const UNASSIGNED: &str = "unassigned";
@@ -19,13 +23,13 @@ const UNASSIGNED: &str = "unassigned";
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub name: String,
-    pub client: Option<RawClient>,
+    pub client: Option<RawName>,
     pub address: Option<String>,
     pub user: Option<String>,
     pub port: Option<String>,
     pub os: Option<String>,
     pub tags: Vec<String>,
-    pub site: Option<String>,
+    pub site: Option<RawName>,
     pub groups: Vec<String>,
     pub host_keys: Vec<String>,
     pub data: Vec<(String, String)>,
@@ -35,11 +39,17 @@ pub(super) struct Entry {
     pub line: usize,
 }
 
-/// A client as a file says it.
+/// A client or site as a file says it.
 #[derive(Debug, Clone)]
-pub(super) struct RawClient {
+pub(super) struct RawName {
     pub name: String,
     pub title: String,
+}
+
+impl From<String> for RawName {
+    fn from(name: String) -> Self {
+        Self { title: name.clone(), name }
+    }
 }
 
 /// An import in the making.
@@ -50,15 +60,27 @@ pub(super) struct Draft<'o> {
     problems_unsaid: usize,
     comments_unsaid: usize,
     hosts_unread: usize,
-    names: HashSet<String>,
+    /// The position of each host.
+    names: HashMap<String, usize>,
+    /// What the file calls a client, and what we do.
     clients: HashMap<String, ClientName>,
+    /// The position of each client.
+    client_names: HashMap<String, usize>,
+    /// What the file calls a client's site, and what we do.
+    sites: HashMap<(ClientName, String), SiteName>,
+    /// The position of each site.
+    site_names: HashMap<String, usize>,
+    group_names: HashSet<String>,
+    /// The next number for a name that is taken.
+    numbers: HashMap<String, u32>,
 }
 
 impl<'o> Draft<'o> {
     /// Begins; `format` is the word for people: `CSV`.
     pub fn new(options: &'o ImportOptions, format: &str) -> Self {
         let file = options.path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let source = if file.is_empty() || file == "-" { format.to_owned() } else { format!("{file} ({format})") };
+        let source =
+            if file.is_empty() || file == format { format.to_owned() } else { format!("{file} ({format})") };
         Self {
             options,
             imported: Imported { source, ..Imported::default() },
@@ -66,8 +88,13 @@ impl<'o> Draft<'o> {
             problems_unsaid: 0,
             comments_unsaid: 0,
             hosts_unread: 0,
-            names: HashSet::new(),
+            names: HashMap::new(),
             clients: HashMap::new(),
+            client_names: HashMap::new(),
+            sites: HashMap::new(),
+            site_names: HashMap::new(),
+            group_names: HashSet::new(),
+            numbers: HashMap::new(),
         }
     }
 
@@ -95,11 +122,15 @@ impl<'o> Draft<'o> {
         }
     }
 
+    /// Says whether a host fits behind `count` others; counts the ones that do not.
+    pub fn fits(&mut self, count: usize) -> bool {
+        self.hosts_unread += usize::from(count >= IMPORT_HOSTS_MAX);
+        count < IMPORT_HOSTS_MAX
+    }
+
     /// Says whether another host fits; counts the ones that do not.
     pub fn has_room(&mut self) -> bool {
-        let has_room = self.imported.hosts.len() < IMPORT_HOSTS_MAX;
-        self.hosts_unread += usize::from(!has_room);
-        has_room
+        self.fits(self.imported.hosts.len())
     }
 
     /// Checks and adds a host. What is bad about it is dropped, said and kept as a comment; a host without
@@ -115,18 +146,21 @@ impl<'o> Draft<'o> {
         let mut data = self.data(&entry, &mut comments);
         let os = entry.os.as_deref().map(str::trim).filter(|os| !os.is_empty());
         let ecosystem = os.and_then(ecosystem);
-        if let Some(os) = os.filter(|os| ecosystem.is_none_or(|known| !known.as_str().eq_ignore_ascii_case(os))) {
+        if let Some(os) = os.filter(|os| says_more(os, ecosystem)) {
             data.insert("os".to_owned(), cut(os));
         }
-        let site = entry.site.as_deref().map(str::trim).filter(|site| !site.is_empty()).map(cut);
-        let tags = self.words("tag", &entry.tags, &entry);
-        let groups = self.words("group", &entry.groups, &entry);
+        let site = self.site(&entry, &client, &mut comments);
+        let tags = self.words("tag", &entry.tags, &entry, Tag::new).into_iter().collect();
+        let mut groups: BTreeSet<_> =
+            self.words("group", &entry.groups, &entry, GroupName::new).into_iter().collect();
+        groups.retain(|group| self.has_group(group, &entry));
         if comments.len() > HOST_NOTES_MAX {
             let more = comments.len() - HOST_NOTES_MAX;
             comments.truncate(HOST_NOTES_MAX);
             comments.push(format!("... and {more} more"));
         }
-        let host = ImportedHost { name, client, connection, os: ecosystem, tags, site, groups, data, comments };
+        let host =
+            ImportedHost { name, client, connection, os: ecosystem, tags, site, groups, data, comments };
         self.imported.hosts.push(host);
     }
 
@@ -136,9 +170,13 @@ impl<'o> Draft<'o> {
             let text = format!("... and {} more that did not fit here", self.comments_unsaid);
             self.imported.comments.push(text);
         }
+        self.drop_unused();
         self.fit();
         if self.hosts_unread > 0 {
-            let message = format!("{} hosts are left out: one import takes at most {IMPORT_HOSTS_MAX} hosts and {FILE_BYTES_MAX} bytes of code", self.hosts_unread);
+            let message = format!(
+                "{} hosts are left out: one import takes at most {IMPORT_HOSTS_MAX} hosts and {FILE_BYTES_MAX} bytes of code",
+                self.hosts_unread
+            );
             self.problems.truncate(IMPORT_PROBLEMS_MAX - 1);
             self.problem(Code::ImportLimit, 0, message, Some("split the file and import its parts"));
         }
@@ -159,15 +197,27 @@ impl<'o> Draft<'o> {
         loop {
             let size = render(&self.imported).len();
             let count = self.imported.hosts.len();
-            if size <= limit || count == 0 {
+            if size <= limit {
+                break;
+            }
+            if count == 0 {
+                self.imported.comments.clear();
+                self.imported.comments.push("... too many to be kept here".to_owned());
                 break;
             }
             let kept = (count * (limit / 1024) / (size / 1024 + 1)).min(count - 1);
             self.hosts_unread += count - kept;
             self.imported.hosts.truncate(kept);
+            self.drop_unused();
         }
+    }
+
+    /// Clients and sites without a host are not declared.
+    fn drop_unused(&mut self) {
         let used: HashSet<_> = self.imported.hosts.iter().map(|host| &host.client).collect();
         self.imported.clients.retain(|client| used.contains(&client.name));
+        let used: HashSet<_> = self.imported.hosts.iter().filter_map(|host| host.site.as_ref()).collect();
+        self.imported.sites.retain(|site| used.contains(&site.name));
     }
 
     fn connection(&mut self, entry: &Entry, comments: &mut Vec<String>) -> Option<ImportedConnection> {
@@ -180,15 +230,25 @@ impl<'o> Draft<'o> {
             let what = if given.is_some() { "address" } else { "address, and its name is none" };
             let shown = cut(address).escape_debug().to_string();
             let message = format!("host `{}` has no usable {what}: `{shown}`", shown_name(entry));
-            self.problem(Code::ImportEntryInvalid, entry.line, message, Some("expected a DNS name, an IPv4 or an IPv6 address"));
+            self.problem(
+                Code::ImportEntryInvalid,
+                entry.line,
+                message,
+                Some("expected a DNS name, an IPv4 or an IPv6 address"),
+            );
             self.comment(&format!("host {}: no usable address `{shown}`, left out", shown_name(entry)));
             return None;
         }
-        let user = self.part(entry, "user", entry.user.as_deref(), comments, |text| is_user(text).then(|| UserName::new(text)));
-        let port = self.part(entry, "port", entry.port.as_deref(), comments, |text| text.parse().ok().filter(|port| *port != 0_u16));
+        let user = self.part(entry, "user", entry.user.as_deref(), comments, |text| {
+            is_user(text).then(|| UserName::new(text))
+        });
+        let port = self.part(entry, "port", entry.port.as_deref(), comments, |text| {
+            text.parse().ok().filter(|port| *port != 0_u16)
+        });
         let mut host_keys = Vec::new();
         for key in entry.host_keys.iter().take(HOST_WORDS_MAX) {
-            let key = self.part(entry, "host key", Some(key), comments, |text| host_key(text).map(HostKey::new));
+            let key =
+                self.part(entry, "host key", Some(key), comments, |text| host_key(text).map(HostKey::new));
             host_keys.extend(key.filter(|key| !host_keys.contains(key)));
         }
         let port = port.filter(|port| *port != 22);
@@ -207,90 +267,15 @@ impl<'o> Draft<'o> {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?;
         let value = read(text);
         if value.is_none() {
-            let message = format!("{what} of host `{}` cannot be used: `{}`", shown_name(entry), cut(text).escape_debug());
+            let message = format!(
+                "{what} of host `{}` cannot be used: `{}`",
+                shown_name(entry),
+                cut(text).escape_debug()
+            );
             self.problem(Code::ImportIgnored, entry.line, message, Some("it is kept as a comment"));
             comments.push(cut(&format!("{what}: {text}")));
         }
         value
-    }
-
-    /// Finds or makes the client. Two clients of the file never become one of ours.
-    fn client(&mut self, entry: &Entry) -> Option<ClientName> {
-        let Some(raw) = entry.client.as_ref().filter(|raw| !raw.name.trim().is_empty()) else {
-            return self.default_client();
-        };
-        let key = raw.name.trim().to_owned();
-        if let Some(known) = self.clients.get(&key) {
-            return Some(known.clone());
-        }
-        let Some(base) = client_name_from(&key).or_else(|| client_name_from(&raw.title)) else {
-            let message = format!("client `{}` of host `{}` has no letter or digit to make a name of", cut(&key).escape_debug(), shown_name(entry));
-            self.problem(Code::ImportEntryInvalid, entry.line, message, Some("the host is left out"));
-            self.comment(&format!("host {}: no usable client `{key}`, left out", shown_name(entry)));
-            return None;
-        };
-        let is_taken = |name: &str| self.imported.clients.iter().any(|it| it.name.as_str() == name);
-        let name = ClientName::new(&unique(base.as_str(), is_taken)).ok()?;
-        if name.as_str() != key {
-            let message = format!("client `{}` is called `{name}` here", cut(&key).escape_debug());
-            self.problem(Code::ImportNameChanged, entry.line, message, None);
-        }
-        let title = title(raw.title.trim()).filter(|title| title != name.as_str());
-        self.imported.clients.push(ImportedClient { name: name.clone(), title });
-        self.clients.insert(key, name.clone());
-        Some(name)
-    }
-
-    fn default_client(&mut self) -> Option<ClientName> {
-        let name = self.options.client.clone().or_else(|| ClientName::new(UNASSIGNED).ok())?;
-        if !self.imported.clients.iter().any(|client| client.name == name) {
-            if self.options.client.is_none() {
-                let message = format!("the file names no client for some hosts: they belong to `{name}`");
-                self.problem(Code::ImportNoClient, 0, message, Some("`--client NAME` says whose they are"));
-            }
-            self.imported.clients.push(ImportedClient { name: name.clone(), title: None });
-            self.clients.insert(name.as_str().to_owned(), name.clone());
-        }
-        Some(name)
-    }
-
-    fn name(&mut self, entry: &Entry, client: &ClientName, connection: &ImportedConnection) -> Option<HostName> {
-        let given = entry.name.trim();
-        let mut base = name_from(given);
-        if HostName::new(given).is_ok() {
-            base = given.to_owned();
-        } else if base.is_empty() {
-            if let ImportedConnection::Ssh { address, .. } = connection {
-                base = name_from(address.as_str());
-            }
-        }
-        if base.is_empty() {
-            let message = format!("host `{}` has no letter or digit to make a name of", shown_name(entry));
-            self.problem(Code::ImportEntryInvalid, entry.line, message, Some("it is left out"));
-            self.comment(&format!("host {}: no usable name, left out", shown_name(entry)));
-            return None;
-        }
-        let earlier = self.imported.hosts.iter().rev().find(|host| host.name.as_str() == base);
-        if self.names.contains(&base) && earlier.is_some_and(|host| host.client == *client && host.connection == *connection) {
-            let message = format!("host `{base}` is described twice, and this one is left out");
-            self.problem(Code::ImportDuplicate, entry.line, message, None);
-            self.comment(&format!("host {base}: described twice, the first one counts"));
-            return None;
-        }
-        let is_taken = |name: &str| self.names.contains(name);
-        let with_client = name_from(&format!("{client}-{base}"));
-        let name = match is_taken(&base) {
-            true if earlier.is_some_and(|host| host.client != *client) => unique(&with_client, is_taken),
-            _ => unique(&base, is_taken),
-        };
-        let name = HostName::new(&name).ok()?;
-        if name.as_str() != given {
-            let message = format!("host `{}` is called `{name}` here", shown_name(entry));
-            let hint = if is_taken(&base) { "another host has this name already" } else { "names are ASCII letters, digits, `.`, `_` and `-`" };
-            self.problem(Code::ImportNameChanged, entry.line, message, Some(hint));
-        }
-        self.names.insert(name.as_str().to_owned());
-        Some(name)
     }
 
     fn data(&mut self, entry: &Entry, comments: &mut Vec<String>) -> BTreeMap<String, String> {
@@ -301,38 +286,27 @@ impl<'o> Draft<'o> {
                 continue;
             }
             if is_secret(&key) || value.starts_with("$ANSIBLE_VAULT") {
-                let message = format!("`{}` of host `{}` looks like a secret", key.escape_debug(), shown_name(entry));
-                self.problem(Code::ImportIgnored, entry.line, message, Some("it is not carried over: this file belongs in git"));
+                let message =
+                    format!("`{}` of host `{}` looks like a secret", key.escape_debug(), shown_name(entry));
+                self.problem(
+                    Code::ImportIgnored,
+                    entry.line,
+                    message,
+                    Some("it is not carried over: this file belongs in git"),
+                );
                 comments.push(format!("{key}: not carried over, looks like a secret"));
             } else if data.len() < HOST_NOTES_MAX {
                 data.insert(key, cut(value));
             } else {
-                let message = format!("host `{}` has more than {HOST_NOTES_MAX} values: `{}` is left out", shown_name(entry), key.escape_debug());
+                let message = format!(
+                    "host `{}` has more than {HOST_NOTES_MAX} values: `{}` is left out",
+                    shown_name(entry),
+                    key.escape_debug()
+                );
                 self.problem(Code::ImportLimit, entry.line, message, None);
             }
         }
         data
-    }
-
-    fn words(&mut self, what: &str, words: &[String], entry: &Entry) -> BTreeSet<Tag> {
-        let mut tags = BTreeSet::new();
-        for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).take(HOST_WORDS_MAX) {
-            let made = Tag::new(word).or_else(|_| Tag::new(&name_from(word))).ok();
-            if made.as_ref().is_none_or(|tag| tag.as_str() != word) {
-                let shown = cut(word).escape_debug().to_string();
-                let message = match &made {
-                    Some(tag) => format!("{what} `{shown}` of host `{}` is called `{tag}` here", shown_name(entry)),
-                    None => format!("{what} `{shown}` of host `{}` is left out", shown_name(entry)),
-                };
-                self.problem(Code::ImportNameChanged, entry.line, message, None);
-            }
-            tags.extend(made);
-        }
-        if words.len() > HOST_WORDS_MAX {
-            let message = format!("host `{}` has more than {HOST_WORDS_MAX} {what}s: the rest is left out", shown_name(entry));
-            self.problem(Code::ImportLimit, entry.line, message, None);
-        }
-        tags
     }
 }
 
@@ -351,20 +325,16 @@ fn bare_address(text: &str) -> &str {
 
 fn ecosystem(os: &str) -> Option<Ecosystem> {
     let os = os.to_ascii_lowercase();
-    let mut words = os.split(|character: char| !character.is_ascii_alphanumeric());
-    words.find_map(|word| Ecosystem::parse(word.trim_end_matches(|character: char| character.is_ascii_digit())))
+    os_words(&os).find_map(|word| Ecosystem::parse(word.trim_end_matches(|it: char| it.is_ascii_digit())))
 }
 
-fn title(text: &str) -> Option<String> {
-    let is_title = !text.is_empty() && text.len() <= TITLE_BYTES_MAX && !text.contains(char::is_control);
-    is_title.then(|| text.to_owned())
+/// Says whether a text such as `Debian 12` says more than its ecosystem does.
+fn says_more(os: &str, ecosystem: Option<Ecosystem>) -> bool {
+    let Some(ecosystem) = ecosystem else { return true };
+    let os = os.to_ascii_lowercase();
+    os_words(&os).any(|word| !["linux", "gnu", ecosystem.as_str()].contains(&word))
 }
 
-fn unique(base: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    if !is_taken(base) {
-        return base.to_owned();
-    }
-    let base = base.get(..base.len().min(200)).unwrap_or(base);
-    let numbered = (2..).map(|number: u32| format!("{base}-{number}")).find(|name| !is_taken(name));
-    numbered.unwrap_or_default()
+fn os_words(os: &str) -> impl Iterator<Item = &str> {
+    os.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
 }

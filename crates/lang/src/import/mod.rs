@@ -21,7 +21,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Address, ClientName, Ecosystem, HostKey, HostName, Problem, Tag, UserName};
+use model::{Address, ClientName, Ecosystem, GroupName, HostKey, HostName, Problem, SiteName, Tag, UserName};
 
 pub use render::render;
 
@@ -29,6 +29,8 @@ pub use render::render;
 pub const IMPORT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// The most hosts of one import; the text must stay below the largest `.star` file, too.
 pub const IMPORT_HOSTS_MAX: usize = 10_000;
+/// The most groups of one import.
+pub const IMPORT_GROUPS_MAX: usize = 2_000;
 /// The most problems of one import; what follows is counted only.
 pub const IMPORT_PROBLEMS_MAX: usize = 1_000;
 /// The most comments on the file as a whole.
@@ -56,6 +58,8 @@ pub struct Imported {
     pub source: String,
     /// The clients of the hosts, in the order of their first host.
     pub clients: Vec<ImportedClient>,
+    /// Where the hosts stand, in the order of their first host.
+    pub sites: Vec<ImportedSite>,
     /// The hosts, in the order of the file; names are unique.
     pub hosts: Vec<ImportedHost>,
     /// What concerns no single host and could not be carried over, one line each.
@@ -67,6 +71,17 @@ pub struct Imported {
 pub struct ImportedClient {
     /// Its name.
     pub name: ClientName,
+    /// What the file calls it, where that is not its name.
+    pub title: Option<String>,
+}
+
+/// A place where hosts of a client stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedSite {
+    /// Its name.
+    pub name: SiteName,
+    /// Its client: a place that two clients share is two sites.
+    pub client: ClientName,
     /// What the file calls it, where that is not its name.
     pub title: Option<String>,
 }
@@ -84,10 +99,10 @@ pub struct ImportedHost {
     pub os: Option<Ecosystem>,
     /// Labels.
     pub tags: BTreeSet<Tag>,
-    /// Where it stands.
-    pub site: Option<String>,
+    /// Where it stands, one of [`Imported::sites`].
+    pub site: Option<SiteName>,
     /// Groups that it is in, outer ones included.
-    pub groups: BTreeSet<Tag>,
+    pub groups: BTreeSet<GroupName>,
     /// Everything else that the file knows about it. Nothing that looks like a secret is in here.
     pub data: BTreeMap<String, String>,
     /// What could not be carried over, one line each.

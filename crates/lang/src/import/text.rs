@@ -6,6 +6,9 @@ use model::ClientName;
 
 use crate::import::NOTE_CHARS_MAX;
 
+/// What a made-up name may take of the 253 bytes of a name: a number that makes it unique has room.
+pub(super) const NAME_STEM_BYTES: usize = 200;
+
 /// Makes a name out of any text: what the naming rule refuses becomes `-`. Empty where nothing is left.
 pub(super) fn name_from(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
@@ -18,20 +21,14 @@ pub(super) fn name_from(text: &str) -> String {
         }
     }
     let name = name.trim_start_matches(['.', '_', '-']);
-    // Room for a prefix or number that makes it unique.
-    let name = name.get(..name.len().min(model_name_bytes())).unwrap_or_default();
+    let name = name.get(..name.len().min(NAME_STEM_BYTES)).unwrap_or_default();
     name.trim_end_matches('-').to_owned()
 }
 
-/// What a made-up name may take of the 253 bytes of a name.
-const fn model_name_bytes() -> usize {
-    200
-}
-
-/// Makes the name of a client: lower case where the text itself is no name.
-pub(super) fn client_name_from(text: &str) -> Option<ClientName> {
+/// Makes the name of a client or site: lower case where the text itself is no name.
+pub(super) fn word_from(text: &str) -> String {
     let text = text.trim();
-    ClientName::new(text).or_else(|_| ClientName::new(&name_from(&text.to_lowercase()))).ok()
+    if ClientName::new(text).is_ok() { text.to_owned() } else { name_from(&text.to_lowercase()) }
 }
 
 /// Cuts text at [`NOTE_CHARS_MAX`] characters, visibly.
@@ -103,7 +100,18 @@ pub(super) fn natural_key(text: &str) -> Vec<(String, u64)> {
 /// Says whether a variable's name promises a secret, which must not end up in a git repository.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let words = ["pass", "secret", "token", "credential", "private_key", "privatekey", "api_key", "apikey", "pwd", "vault"];
+    let words = [
+        "pass",
+        "secret",
+        "token",
+        "credential",
+        "private_key",
+        "privatekey",
+        "api_key",
+        "apikey",
+        "pwd",
+        "vault",
+    ];
     // A file's name or a switch is none.
     let is_about = ["_file", "_path", "_method", "_id", "_user"].iter().any(|end| key.ends_with(end));
     words.iter().any(|word| key.contains(word)) && !is_about

@@ -1,20 +1,27 @@
 //! Arguments of one call, read leniently: a bad one becomes a problem, the next one is still read.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use model::{Address, Code, HostKey, InvalidName, Place, Problem, UserName};
+use std::ops::RangeInclusive;
+
+use model::{Address, Code, HostKey, InvalidName, Place, Problem, PublicKey, UserName};
 use starlark::eval::Evaluator;
 use starlark::values::list_or_tuple::UnpackListOrTuple;
 use starlark::values::{UnpackValue, Value};
 
+use crate::data::is_unknown;
 use crate::diagnostic::{cut, is_ours, outermost, spot};
-use crate::limits::{HOST_KEY_BYTES_MAX, LIST_ITEMS_MAX};
+use crate::inventory::Session;
+use crate::inventory::form::{host_key, is_address, is_user};
+use crate::limits::{ARGUMENTS_BYTES_MAX, ARGUMENTS_MAX, LIST_ITEMS_MAX, TITLE_BYTES_MAX};
 
 /// One call of a declaring function: where it is and what is wrong with it.
 pub(crate) struct Call {
     place: Place,
     hint: Option<String>,
     problems: Vec<Problem>,
+    /// Whether an argument is data that was not asked for.
+    has_unknown: bool,
+    /// Whether some data was not asked for, so that a list may lack elements.
+    is_partial: bool,
 }
 
 impl Call {
@@ -25,7 +32,8 @@ impl Call {
         let mut spans = (0..eval.call_stack_count()).filter_map(|nth| eval.call_stack_nth_location(nth));
         let span = spans.find(is_ours);
         let place = span.map_or(nowhere, |span| spot(&span));
-        Self { place, hint: None, problems: Vec::new() }
+        let is_partial = Session::of(eval).is_ok_and(|session| session.door.has_skipped());
+        Self { place, hint: None, problems: Vec::new(), has_unknown: false, is_partial }
     }
 
     /// Returns the place of the call.
@@ -35,7 +43,7 @@ impl Call {
 
     /// Says whether every argument so far was good.
     pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && !self.has_unknown
     }
 
     /// Adds the outer call to the problems, if there are any and there is one.
@@ -59,14 +67,57 @@ impl Call {
         problems.into_iter().map(with_hint).collect()
     }
 
-    /// Records a bad argument.
+    /// Records that a list is empty where it must not be; with partial data it may be.
+    pub fn empty(&mut self, message: &str) {
+        if self.is_partial {
+            self.has_unknown = true;
+        } else {
+            self.problem(message.to_owned());
+        }
+    }
+
+    /// Records a bad argument; one that is not known is not bad, but the declaration is not made.
     pub fn bad(&mut self, argument: &str, expected: &str, given: Value<'_>) {
+        if is_unknown(given) {
+            self.has_unknown = true;
+            return;
+        }
         self.problem(format!("expected {argument} to be {expected}, got {}", describe(given)));
     }
 
     /// Records a problem of the arguments.
     pub fn problem(&mut self, message: String) {
         self.problems.push(Problem::new(Code::InventoryBadArgument, self.place.clone(), message));
+    }
+
+    /// Records a problem of the arguments and what may be meant.
+    pub fn problem_with_hint(&mut self, message: String, hint: String) {
+        let problem = Problem::new(Code::InventoryBadArgument, self.place.clone(), message);
+        self.problems.push(problem.with_hint(hint));
+    }
+
+    /// Reads a reference to another declaration: its name, or a value that `name_of` knows. The name is
+    /// not looked up yet.
+    pub fn reference<'v>(
+        &mut self,
+        argument: &str,
+        expected: &str,
+        value: Value<'v>,
+        name_of: fn(Value<'v>) -> Option<&'v str>,
+    ) -> Option<String> {
+        let name = value.unpack_str().or_else(|| name_of(value));
+        if name.is_none() {
+            self.bad(argument, expected, value);
+        }
+        name.map(str::to_owned)
+    }
+
+    /// Reads one line of text for people.
+    pub fn line(&mut self, argument: &str, value: Option<Value<'_>>) -> Option<String> {
+        let is_line = |text: &str| {
+            !text.trim().is_empty() && text.len() <= TITLE_BYTES_MAX && !text.contains(char::is_control)
+        };
+        self.text(argument, "a line of text (at most 200 bytes)", value, is_line)
     }
 
     /// Reads a name; `name` is empty where it is no string.
@@ -104,13 +155,24 @@ impl Call {
 
     /// Reads a TCP or UDP port.
     pub fn port(&mut self, value: Option<Value<'_>>) -> Option<u16> {
+        self.number("port", "a whole number 1-65535", value, 1..=u16::MAX)
+    }
+
+    /// Reads a whole number of a range.
+    pub fn number(
+        &mut self,
+        argument: &str,
+        expected: &str,
+        value: Option<Value<'_>>,
+        range: RangeInclusive<u16>,
+    ) -> Option<u16> {
         let value = value.filter(|value| !value.is_none())?;
-        let port = value.unpack_i32().and_then(|number| u16::try_from(number).ok());
-        if port.is_none_or(|port| port == 0) {
-            self.bad("port", "a whole number 1-65535", value);
-            return None;
+        let number = value.unpack_i32().and_then(|number| u16::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            self.bad(argument, expected, value);
         }
-        port
+        number
     }
 
     /// Reads `True` or `False`.
@@ -143,6 +205,35 @@ impl Call {
         list.items.into_iter().filter_map(|item| read(self, item)).collect()
     }
 
+    /// Reads a command: a list of words, the program first.
+    pub fn command(&mut self, argument: &str, value: Value<'_>) -> Option<Vec<String>> {
+        let expected = "a list of strings, the program first: [\"/usr/bin/x\", \"--version\"]";
+        let has_problems = self.problems.len();
+        let words = self.list(argument, expected, Some(value), |call, value| {
+            let word = value.unpack_str().filter(|word| !word.contains('\0'));
+            if word.is_none() {
+                call.bad(argument, "a list of strings without NUL", value);
+            }
+            word.map(str::to_owned)
+        });
+        if self.problems.len() > has_problems || self.has_unknown {
+            return None;
+        }
+        let bytes: usize = words.iter().map(String::len).sum();
+        if words.first().is_none_or(String::is_empty) {
+            self.problem(format!("expected {argument} to name a program, got none"));
+            return None;
+        }
+        if words.len() > ARGUMENTS_MAX || bytes > ARGUMENTS_BYTES_MAX {
+            self.problem(format!(
+                "expected {argument} of at most {ARGUMENTS_MAX} words and {ARGUMENTS_BYTES_MAX} bytes, got {} and {bytes}",
+                words.len()
+            ));
+            return None;
+        }
+        Some(words)
+    }
+
     /// Reads an address.
     pub fn address(&mut self, value: Option<Value<'_>>) -> Option<Address> {
         let expected = "a DNS name, an IPv4 or an IPv6 address";
@@ -164,6 +255,17 @@ impl Call {
         }
         key.map(HostKey::new)
     }
+
+    /// Reads a person's public key.
+    pub fn person_key(&mut self, value: Value<'_>) -> Option<PublicKey> {
+        let key = value.unpack_str().and_then(host_key);
+        if key.is_none() {
+            let expected =
+                "public keys in OpenSSH's form (`ssh-ed25519 AAAA...`, as in ~/.ssh/id_ed25519.pub)";
+            self.bad("keys", expected, value);
+        }
+        key.map(PublicKey::new)
+    }
 }
 
 /// Says what a value is, short: `string "22"`, `int 70000`, `list`.
@@ -173,149 +275,5 @@ pub(crate) fn describe(value: Value<'_>) -> String {
         ("NoneType", _) => "None".to_owned(),
         (kind @ ("int" | "float" | "bool"), _) => format!("{kind} {}", cut(&value.to_repr())),
         (kind, _) => kind.to_owned(),
-    }
-}
-
-/// An IPv4 or IPv6 address (with zone, RFC 4007 §11) or a DNS name (RFC 1123 §2.1, plus `_`). It is
-/// handed to a connector, so nothing that could be an option or a second word may pass.
-pub(crate) fn is_address(text: &str) -> bool {
-    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
-    let is_zone = |zone: &str| {
-        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        (1..=15).contains(&zone.len()) && !zone.starts_with('-') && zone.bytes().all(is_valid)
-    };
-    match zone {
-        Some(zone) => address.parse::<std::net::Ipv6Addr>().is_ok() && is_zone(zone),
-        None => text.parse::<std::net::IpAddr>().is_ok() || is_dns_name(text),
-    }
-}
-
-fn is_dns_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let ends = !label.starts_with('-') && !label.ends_with('-');
-        (1..=63).contains(&label.len()) && ends && label.bytes().all(is_valid)
-    };
-    // A name whose last label is a number would be taken for a malformed IPv4 address (or for a short
-    // form of one) by one resolver and for a name by the next.
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    text.len() <= 253 && text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
-}
-
-/// The form that `useradd` and `adduser` accept everywhere, at most 32 characters (`utmp`'s limit).
-fn is_user(text: &str) -> bool {
-    let is_first = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    let is_rest = |byte: u8| is_first(byte) || byte.is_ascii_digit() || b".-".contains(&byte);
-    text.len() <= 32 && text.bytes().next().is_some_and(is_first) && text.bytes().all(is_rest)
-}
-
-/// The key types of OpenSSH that a host may show (sshd(8), authorized_keys file format).
-const KEY_TYPES: [&str; 7] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-rsa",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-];
-
-/// Reads `type base64 [comment]` and drops the comment. The type inside the blob must be the one in
-/// front of it (RFC 4253 §6.6: a string, its length in four bytes first).
-fn host_key(text: &str) -> Option<String> {
-    if text.len() > HOST_KEY_BYTES_MAX || text.contains(char::is_control) {
-        return None;
-    }
-    let mut words = text.split_ascii_whitespace();
-    let (kind, blob) = (words.next()?, words.next()?);
-    let bytes = STANDARD.decode(blob).ok()?;
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let inner = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    let has_more = rest.len() > inner.len();
-    (KEY_TYPES.contains(&kind) && inner == kind.as_bytes() && has_more).then(|| format!("{kind} {blob}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(is_valid: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
-        for text in good {
-            assert!(is_valid(text), "{text:?} must be accepted");
-        }
-        for text in bad {
-            assert!(!is_valid(text), "{text:?} must be refused");
-        }
-    }
-
-    #[test]
-    fn addresses() {
-        let long = format!("{}.example", "x".repeat(64));
-        check(
-            is_address,
-            &[
-                "web",
-                "web-1.example.org",
-                "_x.example",
-                "10.0.0.1",
-                "::1",
-                "2001:db8::1",
-                "fe80::1%eth0",
-                "1.example",
-            ],
-            &[
-                "",
-                "-oProxyCommand=x",
-                "a b",
-                "a\n",
-                "a..b",
-                ".a",
-                "a.",
-                "a-.b",
-                "300.1.1.1",
-                "10.0.0",
-                "1",
-                "[::1]",
-                "::1%",
-                "::1%-x",
-                "10.0.0.1%eth0",
-                "a/b",
-                "a:22",
-                "u@h",
-                "ü.example",
-                "a\0",
-                "$(x)",
-                &long,
-            ],
-        );
-    }
-
-    #[test]
-    fn users() {
-        let long = "x".repeat(33);
-        check(is_user, &["root", "_ntp", "a.b-c_9"], &["", "-l", "Root", "9a", "a b", "a;b", "ü", &long]);
-    }
-
-    #[test]
-    fn host_keys() {
-        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
-        assert_eq!(host_key(key).as_deref(), Some(key));
-        assert_eq!(host_key(&format!("{key} git@example")).as_deref(), Some(key));
-        check(
-            |text| host_key(text).is_some(),
-            &[],
-            &[
-                "",
-                "ssh-ed25519",
-                "ssh-ed25519 AAAA",
-                "ssh-ed25519 !!!!",
-                &key.replace("ssh-ed25519 ", "ssh-rsa "),
-                &key[12..],
-                "ssh-dss AAAAB3NzaC1kc3MAAAAA",
-                &format!("{key}\nx"),
-                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5",
-                &format!("ssh-ed25519 {}", "A".repeat(HOST_KEY_BYTES_MAX)),
-            ],
-        );
     }
 }

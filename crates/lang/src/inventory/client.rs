@@ -4,22 +4,20 @@ use std::fmt;
 use std::hash::Hash;
 
 use allocative::Allocative;
+use either::Either;
 use model::{Client, ClientName};
 use starlark::any::ProvidesStaticType;
 use starlark::collections::StarlarkHasher;
 use starlark::environment::{GlobalsBuilder, Methods, MethodsBuilder, MethodsStatic};
 use starlark::eval::Evaluator;
 use starlark::values::none::NoneOr;
-use starlark::values::type_repr::StarlarkTypeRepr;
 use starlark::values::{
-    NoSerialize, StarlarkPagablePanic, StarlarkValue, StringValue, UnpackValue, Value, ValueOfUnchecked,
-    starlark_value,
+    NoSerialize, StarlarkPagablePanic, StarlarkValue, StringValue, Value, ValueOfUnchecked, starlark_value,
 };
 use starlark::{starlark_module, starlark_simple_value};
 
 use crate::inventory::argument::Call;
 use crate::inventory::session::Session;
-use crate::limits::TITLE_BYTES_MAX;
 
 /// What `client()` returns.
 #[derive(Debug, ProvidesStaticType, NoSerialize, Allocative, StarlarkPagablePanic)]
@@ -69,23 +67,19 @@ fn methods(builder: &mut MethodsBuilder) {
 }
 
 /// A client as an argument: what `client()` returned, or a name.
-#[derive(StarlarkTypeRepr, UnpackValue)]
-pub(crate) enum ClientRef<'v> {
-    Value(&'v ClientValue),
-    Name(StringValue<'v>),
-}
+pub(crate) type ClientRef<'v> = Either<&'v ClientValue, StringValue<'v>>;
 
 impl Call {
     /// Reads the argument `client`; the name is not looked up yet.
     pub fn client(&mut self, value: Value<'_>) -> Option<String> {
-        match ClientRef::unpack_value(value) {
-            Ok(Some(ClientRef::Value(client))) => Some(client.name.clone()),
-            Ok(Some(ClientRef::Name(name))) => Some(name.as_str().to_owned()),
-            _ => {
-                self.bad("client", "a client or its name", value);
-                None
-            }
-        }
+        self.reference("client", "a client or its name", value, |value| {
+            ClientValue::from_value(value).map(|client| client.name.as_str())
+        })
+    }
+
+    /// Reads the argument `client` where it may be absent.
+    pub fn client_or_none(&mut self, value: Option<Value<'_>>) -> Option<String> {
+        self.client(value.filter(|value| !value.is_none())?)
     }
 }
 
@@ -109,12 +103,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         let mut call = Call::new(eval);
         let text = name.get().unpack_str().unwrap_or_default().to_owned();
         let name = call.name(name.get(), ClientName::new);
-        let is_title = |text: &str| {
-            !text.trim().is_empty() && text.len() <= TITLE_BYTES_MAX && !text.contains(char::is_control)
-        };
-        let expected = "a line of text (at most 200 bytes)";
-        let title = call.text("title", expected, title.map(|it| it.get()), is_title);
-        let title = title.unwrap_or_else(|| text.clone());
+        let title = call.line("title", title.map(|it| it.get())).unwrap_or_else(|| text.clone());
         call.name_caller(eval);
         let place = call.place();
         let client = name.filter(|_| call.is_good()).map(|name| Client { name, title: title.clone(), place });

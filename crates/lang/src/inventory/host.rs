@@ -1,27 +1,32 @@
 //! `host()`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::Hash;
 
 use allocative::Allocative;
-use model::{Address, Connection, Ecosystem, HostName, Tag};
+use model::{Address, Connection, DataValue, Ecosystem, HostName, Tag};
 use starlark::any::ProvidesStaticType;
 use starlark::collections::StarlarkHasher;
 use starlark::environment::{GlobalsBuilder, Methods, MethodsBuilder, MethodsStatic};
 use starlark::eval::Evaluator;
+use starlark::values::dict::UnpackDictEntries;
 use starlark::values::list::UnpackList;
 use starlark::values::none::NoneOr;
 use starlark::values::type_repr::StarlarkTypeRepr;
 use starlark::values::{
-    NoSerialize, StarlarkPagablePanic, StarlarkValue, StringValue, UnpackValue, Value, ValueOfUnchecked,
-    starlark_value,
+    Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, StringValue, UnpackValue, Value,
+    ValueOfUnchecked, starlark_value,
 };
 use starlark::{starlark_module, starlark_simple_value};
 
-use crate::inventory::argument::{Call, is_address};
+use crate::inventory::argument::Call;
 use crate::inventory::client::ClientRef;
+use crate::inventory::form::is_address;
+use crate::inventory::host_data::alloc_map;
+use crate::inventory::interface::InterfaceValue;
 use crate::inventory::session::{DeclaredHost, Session};
+use crate::inventory::site::SiteRef;
 
 /// The port of SSH (RFC 4253 §4.1).
 const SSH_PORT: u16 = 22;
@@ -32,7 +37,11 @@ pub(crate) struct HostValue {
     name: String,
     client: String,
     address: String,
+    site: String,
+    os: &'static str,
     tags: Vec<String>,
+    #[allocative(skip)]
+    data: BTreeMap<String, DataValue>,
 }
 
 starlark_simple_value!(HostValue);
@@ -80,10 +89,28 @@ fn methods(builder: &mut MethodsBuilder) {
         Ok(&this.address)
     }
 
+    /// The name of the host's site; empty where none is declared.
+    #[starlark(attribute)]
+    fn site<'v>(this: &'v HostValue) -> starlark::Result<&'v str> {
+        Ok(&this.site)
+    }
+
+    /// What the host is expected to run; empty where it is not declared.
+    #[starlark(attribute)]
+    fn os(this: &HostValue) -> starlark::Result<&'static str> {
+        Ok(this.os)
+    }
+
     /// The host's tags, sorted.
     #[starlark(attribute)]
     fn tags(this: &HostValue) -> starlark::Result<Vec<String>> {
         Ok(this.tags.clone())
+    }
+
+    /// The host's data: a dictionary.
+    #[starlark(attribute)]
+    fn data<'v>(this: &HostValue, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
+        Ok(alloc_map(&this.data, heap))
     }
 }
 
@@ -120,7 +147,10 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     /// * `user`: the login; the settings decide unless given
     /// * `port`: the TCP port of SSH; 22 unless given
     /// * `os`: what it is expected to run: `alpine`, `debian` or `freebsd`; a hint for people, the scan finds out
+    /// * `site`: where it stands: a site of the same client, or its name
     /// * `tags`: labels to select hosts by
+    /// * `interfaces`: its network interfaces, each made by `interface()`
+    /// * `data`: whatever else your deploys want to know of it: strings, whole numbers, True, False, None, lists and dictionaries
     /// * `host_keys`: its public keys in OpenSSH's form; those recorded by `ifrit hosts trust` unless given
     /// * `local`: True for the machine that ifrit runs on; it has no address
     #[expect(clippy::too_many_arguments, reason = "they are what people may declare, each one by its name")]
@@ -131,7 +161,12 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named)] user: Option<ValueOfUnchecked<'v, NoneOr<String>>>,
         #[starlark(require = named)] port: Option<ValueOfUnchecked<'v, NoneOr<i32>>>,
         #[starlark(require = named)] os: Option<ValueOfUnchecked<'v, NoneOr<String>>>,
+        #[starlark(require = named)] site: Option<ValueOfUnchecked<'v, NoneOr<SiteRef<'v>>>>,
         #[starlark(require = named)] tags: Option<ValueOfUnchecked<'v, UnpackList<String>>>,
+        #[starlark(require = named)] interfaces: Option<ValueOfUnchecked<'v, UnpackList<&'v InterfaceValue>>>,
+        #[starlark(require = named)] data: Option<
+            ValueOfUnchecked<'v, NoneOr<UnpackDictEntries<String, Value<'v>>>>,
+        >,
         #[starlark(require = named)] host_keys: Option<ValueOfUnchecked<'v, UnpackList<String>>>,
         #[starlark(require = named)] local: Option<ValueOfUnchecked<'v, bool>>,
         eval: &mut Evaluator<'v, '_, '_>,
@@ -149,8 +184,12 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         let is_local = call.flag("local", local.map(|it| it.get()));
         let connection = if is_local { given.local(&mut call) } else { given.ssh(&mut call, &text) };
         let is_os = |word: &str| Ecosystem::parse(word).is_some();
-        call.text("os", "\"alpine\", \"debian\" or \"freebsd\"", os.map(|it| it.get()), is_os);
+        let os = call.text("os", "\"alpine\", \"debian\" or \"freebsd\"", os.map(|it| it.get()), is_os);
+        let os = os.and_then(|word| Ecosystem::parse(&word));
+        let site = call.site(site.map(|it| it.get()));
         let tags = call.tags(tags.map(|it| it.get()));
+        let interfaces = call.interfaces(interfaces.map(|it| it.get()));
+        let data = call.host_data(data.map(|it| it.get()));
         call.name_caller(eval);
         let value = HostValue {
             name: text,
@@ -159,12 +198,15 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
                 Some(Connection::Ssh { address, .. }) => address.as_str().to_owned(),
                 _ => String::new(),
             },
+            site: site.clone().unwrap_or_default(),
+            os: os.map_or("", Ecosystem::as_str),
             tags: tags.iter().map(ToString::to_string).collect(),
+            data: data.clone(),
         };
         let place = call.place();
         let declared = match (name, client, connection) {
             (Some(name), Some(client), Some(connection)) if call.is_good() => {
-                Some(DeclaredHost { name, client, connection, tags, place })
+                Some(DeclaredHost { name, client, connection, site, os, tags, interfaces, data, place })
             }
             _ => None,
         };

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use allocative::Allocative;
 use either::Either;
-use model::{PackageName, ServiceName};
+use model::{PackageName, ServiceName, ServicePackage};
 use starlark::any::ProvidesStaticType;
 use starlark::collections::StarlarkHasher;
 use starlark::environment::{GlobalsBuilder, Methods, MethodsBuilder, MethodsStatic};
@@ -22,6 +22,7 @@ use starlark::{starlark_module, starlark_simple_value};
 use crate::inventory::argument::Call;
 use crate::inventory::client::ClientRef;
 use crate::inventory::host::HostRef;
+use crate::inventory::person::PersonRef;
 use crate::inventory::session::{DeclaredService, Session};
 use crate::limits::PACKAGE_BYTES_MAX;
 
@@ -86,6 +87,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     ///
     /// ```python
     /// service("shop", client = acme, hosts = web, port = 443, package = "nginx", depends_on = ["shop-db"])
+    /// service("wiki", client = acme, hosts = "web-1", version_command = ["/opt/wiki/bin/wiki", "--version"])
     /// ```
     ///
     /// # Arguments
@@ -94,7 +96,9 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     /// * `hosts`: the host or the list of hosts that run it, or their names
     /// * `port`: the TCP or UDP port it answers on
     /// * `package`: the installed package that its software comes from
+    /// * `version_command`: in place of `package`: the command that prints the software's version on a host, program and arguments
     /// * `depends_on`: services it needs, or their names; they may be declared later
+    /// * `owner`: the person who answers for it, or their name
     /// * `critical`: True if its failure is an emergency
     #[expect(clippy::too_many_arguments, reason = "they are what people may declare, each one by its name")]
     fn service<'v>(
@@ -103,7 +107,9 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         hosts: ValueOfUnchecked<'v, Either<HostRef<'v>, UnpackList<HostRef<'v>>>>,
         #[starlark(require = named)] port: Option<ValueOfUnchecked<'v, NoneOr<i32>>>,
         #[starlark(require = named)] package: Option<ValueOfUnchecked<'v, NoneOr<String>>>,
+        #[starlark(require = named)] version_command: Option<ValueOfUnchecked<'v, UnpackList<String>>>,
         #[starlark(require = named)] depends_on: Option<ValueOfUnchecked<'v, UnpackList<ServiceRef<'v>>>>,
+        #[starlark(require = named)] owner: Option<ValueOfUnchecked<'v, NoneOr<PersonRef<'v>>>>,
         #[starlark(require = named)] critical: Option<ValueOfUnchecked<'v, bool>>,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<ServiceValue> {
@@ -113,17 +119,25 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         let client = call.client(client.get());
         let hosts = call.hosts(hosts.get());
         let port = call.port(port.map(|it| it.get()));
-        let expected = "a package name without spaces";
-        let package = call.text("package", expected, package.map(|it| it.get()), is_package);
+        let package = call.package(package.map(|it| it.get()), version_command.map(|it| it.get()));
         let depends_on = call.services(depends_on.map(|it| it.get()));
+        let owner = call.owner(owner.map(|it| it.get()));
         let is_critical = call.flag("critical", critical.map(|it| it.get()));
         call.name_caller(eval);
         let value = ServiceValue { name: text, client: client.clone().unwrap_or_default() };
-        let (place, package) = (call.place(), package.map(PackageName::new));
+        let place = call.place();
         let declared = match (name, client) {
-            (Some(name), Some(client)) if call.is_good() => {
-                Some(DeclaredService { name, client, hosts, port, package, depends_on, is_critical, place })
-            }
+            (Some(name), Some(client)) if call.is_good() => Some(DeclaredService {
+                name,
+                client,
+                hosts,
+                port,
+                package,
+                depends_on,
+                owner,
+                is_critical,
+                place,
+            }),
             _ => None,
         };
         Session::add(eval, call, &value.name, declared, |all, service| all.services.push(service))?;
@@ -132,7 +146,20 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
 }
 
 impl Call {
-    fn hosts<'v>(&mut self, value: Value<'v>) -> Vec<String> {
+    fn package(&mut self, package: Option<Value<'_>>, command: Option<Value<'_>>) -> Option<ServicePackage> {
+        let is_given = |value: &Option<Value<'_>>| value.is_some_and(|value| !value.is_none());
+        if is_given(&package) && is_given(&command) {
+            self.problem("expected either package or version_command, got both".to_owned());
+        }
+        if is_given(&command) {
+            return self.command("version_command", command?).map(ServicePackage::VersionCommand);
+        }
+        let package = self.text("package", "a package name without spaces", package, is_package);
+        package.map(|name| ServicePackage::Package(PackageName::new(name)))
+    }
+
+    /// Reads the argument `hosts`; the names are not looked up yet.
+    pub fn hosts<'v>(&mut self, value: Value<'v>) -> Vec<String> {
         if let Ok(Some(host)) = HostRef::unpack_value(value) {
             return vec![host.name().to_owned()];
         }
@@ -146,7 +173,7 @@ impl Call {
         let was_good = self.is_good();
         let hosts = self.list("hosts", "a host, its name or a list of hosts", Some(value), read);
         if hosts.is_empty() && was_good && self.is_good() {
-            self.problem("expected hosts to name at least one host, got none".to_owned());
+            self.empty("expected hosts to name at least one host, got none");
         }
         hosts
     }

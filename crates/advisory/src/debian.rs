@@ -241,6 +241,7 @@ mod tests {
             let PackagePattern::Exact(name) = &affected.package else { return "glob".to_owned() };
             let affects = match &affected.affects {
                 Affects::NotAffected => "not affected".to_owned(),
+                Affects::Undetermined => "undetermined".to_owned(),
                 Affects::Ranges { ranges, .. } => {
                     format!("< {}", ranges[0].upper.as_ref().map_or("ever", |it| it.version.as_str()))
                 }

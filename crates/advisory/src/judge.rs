@@ -21,6 +21,10 @@ pub(crate) fn judge(scheme: VersionScheme, affects: &Affects, installed: &Versio
             let why = "is not affected, says the vendor".to_owned();
             return Verdict { state: FindingState::NotAffected, fix: Fix::NotNeeded, why };
         }
+        Affects::Undetermined => {
+            let why = "may be affected: the vendor has not found out yet".to_owned();
+            return Verdict { state: FindingState::Unknown, fix: Fix::NotYet, why };
+        }
         Affects::Ranges { ranges, earlier_fixes } => (ranges, earlier_fixes),
     };
     let mut failure = None;
@@ -283,5 +287,7 @@ mod tests {
         assert_eq!((verdict.state, verdict.fix), (FindingState::Unknown, Fix::In(Version::new("1.0"))));
         let never = judge(VersionScheme::Dpkg, &Affects::NotAffected, &Version::new("x:1"));
         assert_eq!(never.state, FindingState::NotAffected);
+        let open = judge(VersionScheme::Dpkg, &Affects::Undetermined, &Version::new("1"));
+        assert_eq!((open.state, open.fix), (FindingState::Unknown, Fix::NotYet));
     }
 }

@@ -8,12 +8,17 @@
 //! Which feed decides: the distribution's own. What OSV says about vulnerabilities that the own feed
 //! speaks of too (for that package) only adds ids and severity to the own rows. So secdb's `0` (not
 //! affected) is a veto.
+//!
+//! Debian has two feeds of its own. The security tracker speaks of single CVEs, also of those that are
+//! not fixed, and is made from the lists; so it decides before the lists. A DSA whose CVEs the tracker
+//! all speaks of (for that package) only gives its name to these rows; one that names more than the
+//! tracker, because it is newer, stays a row of its own.
 
 use std::collections::{BTreeSet, HashMap};
 
 use model::{
-    Ecosystem, FeedName, FindingState, Fix, InstalledPackage, JoinBy, PackageName, PackageVersion, Reason,
-    Severity, Version, VulnerabilityId,
+    Advisory, Ecosystem, FeedName, FindingState, Fix, InstalledPackage, JoinBy, PackageName, PackageVersion,
+    Reason, Severity, Version, VulnerabilityId,
 };
 
 use crate::index::{AdvisoryIndex, IdNumber, Statement, only};
@@ -50,6 +55,20 @@ impl Match {
     pub fn is_about(&self, id: &VulnerabilityId) -> bool {
         std::iter::once(&self.id).chain(&self.aliases).any(|it| it.same(id))
     }
+}
+
+/// Returns the ids that have to be looked up too before a few advisories can be matched as all would be:
+/// the CVEs of those that name several, of which the distribution's own feed may speak one by one. Sorted.
+pub fn needed_ids(advisories: &[Advisory]) -> Vec<VulnerabilityId> {
+    let is_decided_elsewhere = |it: &&Advisory| matches!(it.feed.as_str(), feed::DEBIAN_DSA | feed::OSV);
+    let bundles = advisories.iter().filter(is_decided_elsewhere).filter(|it| names_several(it));
+    let cves: BTreeSet<_> = bundles.flat_map(Advisory::ids).filter(|id| id.is_cve()).cloned().collect();
+    cves.into_iter().collect()
+}
+
+/// Says whether an advisory is about more than one CVE.
+fn names_several(advisory: &Advisory) -> bool {
+    advisory.ids().filter(|id| id.is_cve()).count() > 1
 }
 
 /// Judges every statement that touches one of the packages, merged per package and vulnerability over
@@ -90,8 +109,8 @@ impl Row {
 #[derive(Default)]
 struct OwnIds {
     any: HashMap<IdNumber, Vec<usize>>,
-    /// The advisory's own id alone, of bundles.
-    bundles: HashMap<IdNumber, usize>,
+    /// The advisory's own id alone, of bundles: the rows that it is, or gave its name to.
+    bundles: HashMap<IdNumber, BTreeSet<usize>>,
 }
 
 impl OwnIds {
@@ -103,8 +122,12 @@ impl OwnIds {
                 known.any.entry(id).or_default().push(at);
             }
             let first = &row.voices[0];
-            if is_bundling(&index.advisory(first.statement).feed) {
-                known.bundles.extend(index.id_numbers(first.advisory).first().map(|id| (*id, at)));
+            for advisory in std::iter::once(first.advisory).chain(row.additions.iter().copied()) {
+                if let (true, Some(id)) =
+                    (is_bundling(&index.advisories()[advisory].feed), index.id_numbers(advisory).first())
+                {
+                    known.bundles.entry(*id).or_default().insert(at);
+                }
             }
         }
         known
@@ -116,7 +139,8 @@ impl OwnIds {
     /// something that the own feed does not.
     fn rows_about(&self, index: &AdvisoryIndex, row: &Row) -> BTreeSet<usize> {
         let (cves, others) = row.ids(index);
-        let carried: BTreeSet<_> = others.iter().filter_map(|id| self.bundles.get(id)).copied().collect();
+        let carried: BTreeSet<_> =
+            others.iter().filter_map(|id| self.bundles.get(id)).flatten().copied().collect();
         if !carried.is_empty() {
             return carried;
         }
@@ -129,18 +153,22 @@ impl OwnIds {
 }
 
 fn match_package(index: &AdvisoryIndex, position: usize, item: &PackageVersion) -> Vec<Match> {
-    let (own, other): (Vec<_>, Vec<_>) = voices(index, item)
-        .into_iter()
-        .partition(|voice| is_own(&index.advisory(voice.statement).feed, item.platform.ecosystem));
-    let mut rows = group(index, own);
-    let known = OwnIds::of(index, &rows);
-    for row in group(index, other) {
-        let same = known.rows_about(index, &row);
-        for at in &same {
-            rows[*at].additions.extend(row.voices.iter().map(|voice| voice.advisory));
-        }
-        if same.is_empty() {
-            rows.push(row);
+    let mut by_rank: [Vec<Voice>; Rank::COUNT] = Default::default();
+    for voice in voices(index, item) {
+        let rank = Rank::of(&index.advisory(voice.statement).feed, item.platform.ecosystem);
+        by_rank[rank as usize].push(voice);
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for voices in by_rank {
+        let known = OwnIds::of(index, &rows);
+        for row in group(index, voices) {
+            let same = known.rows_about(index, &row);
+            for at in &same {
+                rows[*at].additions.extend(row.voices.iter().map(|voice| voice.advisory));
+            }
+            if same.is_empty() {
+                rows.push(row);
+            }
         }
     }
     let mut matches: Vec<_> = rows.iter().map(|row| finish(index, position, item, row)).collect();
@@ -192,14 +220,29 @@ fn joined(package: &InstalledPackage, join_by: JoinBy) -> (&PackageName, &Versio
     }
 }
 
-/// Says whether a feed is the distribution's own.
-fn is_own(feed: &FeedName, ecosystem: Ecosystem) -> bool {
-    let own = match ecosystem {
-        Ecosystem::Alpine => feed::ALPINE_SECDB,
-        Ecosystem::Debian => feed::DEBIAN_DSA,
-        Ecosystem::FreeBsd => feed::FREEBSD_VUXML,
-    };
-    feed.as_str() == own
+/// Who decides before whom.
+#[derive(Clone, Copy)]
+enum Rank {
+    /// The distribution's own feed.
+    Own,
+    /// An own feed from which that one is made.
+    OwnBundles,
+    /// Everybody else.
+    Other,
+}
+
+impl Rank {
+    const COUNT: usize = 3;
+
+    fn of(feed: &FeedName, ecosystem: Ecosystem) -> Self {
+        match (ecosystem, feed.as_str()) {
+            (Ecosystem::Alpine, feed::ALPINE_SECDB)
+            | (Ecosystem::Debian, feed::DEBIAN_TRACKER)
+            | (Ecosystem::FreeBsd, feed::FREEBSD_VUXML) => Self::Own,
+            (Ecosystem::Debian, feed::DEBIAN_DSA) => Self::OwnBundles,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Says whether each of a feed's advisories is a row of its own.
@@ -237,14 +280,18 @@ fn finish(index: &AdvisoryIndex, position: usize, item: &PackageVersion, row: &R
     let mut feeds = vec![advisory.feed.clone()];
     let mut severity = None;
     let mut exploited = false;
-    for position in row.voices.iter().map(|it| it.advisory).chain(row.additions.iter().copied()) {
+    let voices = row.voices.iter().map(|it| (it.advisory, false));
+    for (position, is_addition) in voices.chain(row.additions.iter().map(|it| (*it, true))) {
         let voice = &index.advisories()[position];
-        aliases.extend(voice.ids().filter(|id| !id.same(&advisory.id)).cloned());
         if !feeds.contains(&voice.feed) {
             feeds.push(voice.feed.clone());
         }
         severity = severity.max(voice.severity);
-        exploited |= index.is_exploited(position);
+        // What speaks of several CVEs gives its name to a row about one; its other CVEs are no names of that.
+        let is_wider = is_addition && names_several(voice) && !is_bundling(&advisory.feed);
+        let is_name = |id: &&VulnerabilityId| !(id.same(&advisory.id) || is_wider && id.is_cve());
+        aliases.extend(voice.ids().filter(is_name).cloned());
+        exploited |= !is_wider && index.is_exploited(position);
     }
     Match {
         package: position,

@@ -153,6 +153,7 @@ mod tests {
         let versions: Vec<_> = versions.iter().map(|it| (*it).to_owned()).collect();
         let shown = match affects(VersionScheme::Apk, &ranges, &versions) {
             Ok(Affects::NotAffected) => "never".to_owned(),
+            Ok(Affects::Undetermined) => "undetermined".to_owned(),
             Ok(Affects::Ranges { ranges, .. }) => ranges.iter().map(show).collect::<Vec<_>>().join(" "),
             Err(message) => message,
         };

@@ -35,6 +35,12 @@ pub enum ReadError {
         /// Why.
         source: io::Error,
     },
+    /// HTTPS cannot be set up on this machine.
+    #[error("HTTPS cannot be set up")]
+    Http {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It has more files than any set of feeds.
     #[error("the feed directory {} holds more than {FILES_MAX} files", path.display())]
     TooManyFiles {
@@ -44,8 +50,8 @@ pub enum ReadError {
 }
 
 /// Reads every feed document below a directory. Files are recognised by their content, not by their
-/// name: Alpine's secdb JSON, VuXML (whole or yearly parts), Debian's DSA and DLA lists, OSV JSON, the
-/// KEV catalogue; plain or in `.xz`, `.gz`, `.zip`, `.tar`, `.tar.gz`. What is none of these becomes a
+/// name: Alpine's secdb JSON, VuXML (whole or yearly parts), Debian's security tracker JSON and its DSA
+/// and DLA lists, OSV JSON, the KEV catalogue, EPSS scores, RSS and Atom; plain or in `.xz`, `.gz`, `.zip`, `.tar`, `.tar.gz`. What is none of these becomes a
 /// warning; only hidden files and the texts that lie beside data (`*.md`, `LICENSE*`, `NOTICE*`,
 /// `COPYING*`) are passed over in silence. Links to files are followed, links to directories are not.
 ///
@@ -177,7 +183,7 @@ fn sort_in(
             1 => format!("{first} is no document of a feed that ifrit knows"),
             count => format!("{count} documents of no feed that ifrit knows, the first: {first}"),
         };
-        let hint = "expected secdb, VuXML, OSV or KEV, or a DSA or DLA list";
+        let hint = "expected secdb, VuXML, Debian's tracker or lists, OSV, KEV, EPSS, RSS or Atom";
         problems.push(problem(Code::FeedUnrecognised, path, message).with_hint(hint));
     }
 }

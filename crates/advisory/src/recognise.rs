@@ -2,11 +2,14 @@
 
 use memchr::memmem;
 
-use crate::debian;
 use crate::snapshot::feed;
+use crate::{debian, epss};
 
 /// How far into a text the first entry of a Debian list is looked for, in bytes.
 const LIST_HEAD_BYTES: usize = 16 * 1024;
+
+/// How far into an XML document its first element is looked for, in bytes.
+const XML_HEAD_BYTES: usize = 4 * 1024;
 
 /// Returns the feed's name; `None` for a document that no parser knows.
 ///
@@ -23,15 +26,31 @@ pub(crate) fn recognise(bytes: &[u8]) -> Option<&'static str> {
                 Some(feed::ALPINE_SECDB)
             } else if has("\"cveID\"") || has("\"catalogVersion\"") {
                 Some(feed::CISA_KEV)
+            } else if has("\"releases\"") && has("\"urgency\"") && has("\"status\"") {
+                Some(feed::DEBIAN_TRACKER)
             } else if has("\"id\"") && has("\"modified\"") {
                 Some(feed::OSV)
             } else {
                 debian_list(bytes)
             }
         }
-        b'<' => (has("<vuxml") || has("<vuln vid=")).then_some(feed::FREEBSD_VUXML),
+        b'<' if has("<vuxml") || has("<vuln vid=") => Some(feed::FREEBSD_VUXML),
+        b'<' => is_news(bytes).then_some(feed::NEWS),
+        _ if epss::is_scores(bytes) => Some(feed::EPSS),
         _ => debian_list(bytes),
     }
+}
+
+/// Says whether the first element is RSS's or Atom's; a page of HTML is neither.
+fn is_news(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(XML_HEAD_BYTES)];
+    let starts = memmem::find_iter(head, b"<").map(|at| &head[at + 1..]);
+    let first = starts.into_iter().find(|name| name.first().is_some_and(u8::is_ascii_alphabetic));
+    let is_named = |name: &&[u8]| {
+        let rest = first.and_then(|first| first.strip_prefix(*name));
+        rest.is_some_and(|rest| rest.first().is_none_or(|byte| !byte.is_ascii_alphanumeric()))
+    };
+    [&b"rss"[..], b"feed", b"rdf:RDF", b"RDF"].iter().any(is_named)
 }
 
 fn debian_list(bytes: &[u8]) -> Option<&'static str> {
@@ -56,6 +75,17 @@ mod tests {
         check("[02 Jan 2024] DSA-9001-1 x - y", Some("debian-dsa"));
         check("NOTE: head\n[02 Jan 2024] DLA-9001-1 x - y", Some("debian-dsa"));
         check(r#"[{"pkg_name":"ffmpeg","ecosystem":"Alpine:v3.4"}]"#, None);
+        check(
+            r#"{"p":{"CVE-2024-1":{"releases":{"sid":{"status":"open","urgency":"low"#,
+            Some("debian-tracker"),
+        );
+        check("#model_version:v2025.03.14,score_date:2025", Some("epss"));
+        check("cve,epss,percentile\nCVE-2024-1,0.1,0.2\n", Some("epss"));
+        check("<?xml version=\"1.0\"?>\n<!-- made by x -->\n<rss version=\"2.0\">", Some("news"));
+        check("<feed xmlns=\"http://www.w3.org/2005/Atom\">", Some("news"));
+        check("<rdf:RDF xmlns:rdf=\"x\">", Some("news"));
+        check("<!DOCTYPE html><html><head><rss></head>", None);
+        check("<feedback>", None);
         check("<html>", None);
         check("# a page", None);
         check("", None);

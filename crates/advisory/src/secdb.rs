@@ -294,6 +294,7 @@ mod tests {
         let aliases: Vec<_> = advisory.aliases.iter().map(VulnerabilityId::as_str).collect();
         let affects = match &advisory.affected[0].affects {
             Affects::NotAffected => "not affected".to_owned(),
+            Affects::Undetermined => "undetermined".to_owned(),
             Affects::Ranges { ranges, earlier_fixes } => {
                 let uppers: Vec<_> =
                     ranges.iter().filter_map(|it| it.upper.as_ref()).map(|it| it.version.as_str()).collect();

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use model::{
-    Advisory, Code, Ecosystem, ExploitedVulnerability, FeedName, Place, Problem, ReleaseScope, Repository,
+    Advisory, Code, Ecosystem, ExploitScore, ExploitedVulnerability, FeedName, NewsItem, Place, Problem,
+    ReleaseScope, Repository,
 };
 use thiserror::Error;
 
-use crate::{debian, kev, osv, secdb, vuxml};
+use crate::{debian, debian_tracker, epss, kev, news, osv, secdb, vuxml};
 
 /// The most problems one feed reports; the rest is counted in one last problem.
 const PROBLEMS_MAX: usize = 1_000;
@@ -16,17 +18,23 @@ const PROBLEMS_MAX: usize = 1_000;
 const PROBLEM_CHARS_MAX: usize = 1_000;
 
 /// The feeds, by the names that people see.
-pub(crate) mod feed {
+pub mod feed {
     /// Alpine's security database (secdb): which package version fixed what, per release and repository.
     pub const ALPINE_SECDB: &str = "alpine-secdb";
     /// FreeBSD's VuXML: ports, packages and the base system.
     pub const FREEBSD_VUXML: &str = "freebsd-vuxml";
     /// Debian's lists of DSA and DLA advisories.
     pub const DEBIAN_DSA: &str = "debian-dsa";
+    /// Debian's security tracker: every CVE, fixed or not, per source package and release.
+    pub const DEBIAN_TRACKER: &str = "debian-tracker";
     /// Records in OSV's format.
     pub const OSV: &str = "osv";
     /// CISA's catalogue of known exploited vulnerabilities (KEV).
     pub const CISA_KEV: &str = "cisa-kev";
+    /// EPSS: how likely each CVE is to be exploited soon.
+    pub const EPSS: &str = "epss";
+    /// RSS and Atom documents, for people.
+    pub const NEWS: &str = "news";
 }
 
 /// One document of a feed, as read from a file or from the net, decompressed.
@@ -71,6 +79,12 @@ pub struct FeedSnapshot {
     pub advisories: Vec<Advisory>,
     /// The exploited vulnerabilities, sorted by id (KEV alone has any).
     pub exploited: Vec<ExploitedVulnerability>,
+    /// The scores, sorted by id (EPSS alone has any).
+    pub scores: Vec<ExploitScore>,
+    /// The day of the scores, where the feed says.
+    pub scored_on: Option<Date>,
+    /// The news, sorted by source, then key (`news` alone has any).
+    pub news: Vec<NewsItem>,
     /// What it speaks of, sorted.
     pub coverage: Vec<Coverage>,
     /// What could not be read or parsed, those of the source first.
@@ -97,7 +111,10 @@ pub enum FeedError {
         problems: Vec<Problem>,
     },
     /// No parser knows a feed of that name.
-    #[error("unknown feed `{feed}`, expected alpine-secdb, freebsd-vuxml, debian-dsa, osv or cisa-kev")]
+    #[error(
+        "unknown feed `{feed}`, expected alpine-secdb, freebsd-vuxml, debian-dsa, debian-tracker, osv, cisa-kev, \
+         epss or news"
+    )]
     Unknown {
         /// The name.
         feed: FeedName,
@@ -113,6 +130,9 @@ fn first_of(problems: &[Problem]) -> String {
 pub(crate) struct Parsed {
     pub advisories: Vec<Advisory>,
     pub exploited: Vec<ExploitedVulnerability>,
+    pub scores: Vec<ExploitScore>,
+    pub scored_on: Option<Date>,
+    pub news: Vec<NewsItem>,
     pub coverage: BTreeSet<Coverage>,
     pub problems: Vec<Problem>,
     /// How many problems there were beyond [`PROBLEMS_MAX`].
@@ -124,12 +144,17 @@ pub(crate) struct Parsed {
 impl Parsed {
     /// Adds a problem of an entry; `part` says which, as exactly as is known.
     pub fn problem(&mut self, code: Code, feed: &str, part: impl Into<String>, message: impl Into<String>) {
+        let place = Place::Feed { feed: feed.to_owned(), part: shortened(part.into()) };
+        self.push_problem(Problem::new(code, place, shortened(message.into())));
+    }
+
+    /// Adds a problem that is made already.
+    pub fn push_problem(&mut self, problem: Problem) {
         if self.problems.len() >= PROBLEMS_MAX {
             self.unreported += 1;
-            return;
+        } else {
+            self.problems.push(problem);
         }
-        let place = Place::Feed { feed: feed.to_owned(), part: shortened(part.into()) };
-        self.problems.push(Problem::new(code, place, shortened(message.into())));
     }
 }
 
@@ -154,15 +179,28 @@ pub fn sync(source: &FeedSource) -> Result<FeedSnapshot, FeedError> {
         feed::ALPINE_SECDB => secdb::parse(documents),
         feed::FREEBSD_VUXML => vuxml::parse(documents),
         feed::DEBIAN_DSA => debian::parse(documents),
+        feed::DEBIAN_TRACKER => debian_tracker::parse(documents),
         feed::OSV => osv::parse(documents),
         feed::CISA_KEV => kev::parse(documents),
+        feed::EPSS => epss::parse(documents),
+        feed::NEWS => news::parse(documents),
         _ => return Err(FeedError::Unknown { feed: source.feed.clone() }),
     };
     finish(source, parsed)
 }
 
 fn finish(source: &FeedSource, parsed: Parsed) -> Result<FeedSnapshot, FeedError> {
-    let Parsed { mut advisories, mut exploited, coverage, problems, unreported, ignored } = parsed;
+    let Parsed {
+        mut advisories,
+        mut exploited,
+        scores,
+        scored_on,
+        news,
+        coverage,
+        problems,
+        unreported,
+        ignored,
+    } = parsed;
     let mut all_problems = source.problems.clone();
     all_problems.extend(problems);
     if unreported > 0 {
@@ -170,7 +208,7 @@ fn finish(source: &FeedSource, parsed: Parsed) -> Result<FeedSnapshot, FeedError
         let message = format!("{unreported} more problems like these");
         all_problems.push(Problem::new(Code::FeedEntryInvalid, place, message));
     }
-    if advisories.is_empty() && exploited.is_empty() {
+    if advisories.is_empty() && exploited.is_empty() && scores.is_empty() && news.is_empty() {
         let documents = source.documents.len();
         return Err(FeedError::Empty {
             feed: source.feed.clone(),
@@ -185,6 +223,9 @@ fn finish(source: &FeedSource, parsed: Parsed) -> Result<FeedSnapshot, FeedError
         feed: source.feed.clone(),
         advisories,
         exploited,
+        scores,
+        scored_on,
+        news,
         coverage: coverage.into_iter().collect(),
         problems: all_problems,
     })

@@ -18,6 +18,9 @@ pub(crate) const ARCHIVE_ENTRIES_MAX: usize = 400_000;
 /// The most memory that an xz file may ask for, in KiB (xz -9 needs 65 MiB).
 const XZ_MEMORY_KIB_MAX: u32 = 256 * 1024;
 
+/// Enough of a file to see whether it is packed, in bytes: tar's mark stands at 257.
+const HEAD_BYTES: u64 = 512;
+
 /// How deep containers may be nested: `.tar.gz` is 2.
 const NESTING_MAX: usize = 3;
 
@@ -42,22 +45,32 @@ fn open(bytes: Vec<u8>, nesting: usize) -> Result<Vec<Unpacked>, String> {
     }
     let nesting = nesting.checked_sub(1).ok_or_else(|| format!("packed more than {NESTING_MAX} times"))?;
     match &bytes[..] {
-        [0x1f, 0x8b, ..] => open(read_capped(MultiGzDecoder::new(&bytes[..]), ARCHIVE_BYTES_MAX)?, nesting),
+        [0x1f, 0x8b, ..] => open(decompress(MultiGzDecoder::new(&bytes[..]), DOCUMENT_BYTES_MAX)?, nesting),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             let reader = XzReader::new_mem_limit(&bytes[..], true, XZ_MEMORY_KIB_MAX);
-            open(read_capped(reader, ARCHIVE_BYTES_MAX)?, nesting)
+            open(decompress(reader, DOCUMENT_BYTES_MAX)?, nesting)
         }
         [b'P', b'K', 3 | 5, 4 | 6, ..] => unzip(&bytes),
         _ => untar(&bytes),
     }
 }
 
-fn is_packed(bytes: &[u8]) -> bool {
+/// Says whether the bytes are packed in a way that [`unpack`] knows.
+pub(crate) fn is_packed(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
         || bytes.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0])
         || bytes.starts_with(b"PK\x03\x04")
         || bytes.starts_with(b"PK\x05\x06")
         || bytes.get(257..262) == Some(b"ustar")
+}
+
+/// Decompresses a document up to its limit, or an archive up to that of archives.
+fn decompress(mut reader: impl Read, document_bytes_max: u64) -> Result<Vec<u8>, String> {
+    let fail = |error| format!("cannot unpack: {error}");
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(fail)?;
+    let limit = if is_packed(&head) { ARCHIVE_BYTES_MAX } else { document_bytes_max };
+    read_capped(Cursor::new(head).chain(reader), limit)
 }
 
 fn read_capped(reader: impl Read, limit: u64) -> Result<Vec<u8>, String> {
@@ -180,6 +193,11 @@ mod tests {
         assert!(unpack(cut[..cut.len() - 9].to_vec()).is_err());
         assert!(read_capped(&b"12345"[..], 4).is_err());
         assert!(read_capped(&b"1234"[..], 4).is_ok());
+        assert!(
+            decompress(&[b'x'; 1_000][..], 999).is_err() && decompress(&[b'x'; 1_000][..], 1_000).is_ok()
+        );
+        let archive = tar(&[("a", &[b'x'; 2_000])]);
+        assert_eq!(decompress(&archive[..], 1_000), Ok(archive.clone()), "an archive has a limit of its own");
     }
 
     proptest! {

@@ -88,6 +88,9 @@ fn a_feed_without_a_usable_entry_keeps_the_last_good() {
         ("debian-dsa", "[02 Jan 2024] DSA-1-1 nothing\n"),
         ("osv", "[]"),
         ("cisa-kev", r#"{"vulnerabilities":[]}"#),
+        ("debian-tracker", "{}"),
+        ("epss", "cve,epss,percentile\n"),
+        ("news", "<rss version=\"2.0\"><channel></channel></rss>"),
     ] {
         assert!(matches!(check(feed, text), Err(FeedError::Empty { .. })), "{feed}");
     }

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use crate::shared::{fixtures, package};
 
-const FEEDS: [&str; 5] = ["alpine-secdb", "freebsd-vuxml", "debian-dsa", "osv", "cisa-kev"];
+const FEEDS: [&str; 8] =
+    ["alpine-secdb", "freebsd-vuxml", "debian-dsa", "osv", "cisa-kev", "debian-tracker", "epss", "news"];
 
 const LIST: &str = "[02 Jan 2024] DSA-9001-1 libx - security update\n\t{CVE-2024-1 CVE-2024-2}\n\
                     \t[bookworm] - libx 1:2.0-1+deb12u1\n\tNOTE: x\n\t[bullseye] - libx <not-affected>\n";
@@ -24,6 +25,9 @@ static DOCUMENTS: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
         ("debian-dsa", LIST.as_bytes().to_vec()),
         ("osv", record),
         ("cisa-kev", read("kev/known_exploited_vulnerabilities.json")),
+        ("debian-tracker", read("debian/tracker.json")),
+        ("epss", read("epss/epss_scores.csv")),
+        ("news", read("news/advisories.rss")),
     ]
 });
 
@@ -80,6 +84,12 @@ proptest! {
         let ranges = format!(r#"[{{"type":"ECOSYSTEM","events":[{}]}}]"#, events.join(","));
         let affected = format!(r#"[{{"package":{{"ecosystem":"Debian","name":"openssl"}},"ranges":{ranges}}}]"#);
         run("osv", format!(r#"{{"id":"X","modified":"2024","affected":{affected}}}"#).into_bytes());
+    }
+
+    #[test]
+    fn any_news(parts in prop::collection::vec("<(/?(item|title|link|entry|b|content))>|&[a-z#0-9]{0,4};|[ -~]{0,9}", 0..30)) {
+        run("news", format!(r#"<rss version="2.0"><channel>{}</channel></rss>"#, parts.concat()).into_bytes());
+        run("news", format!("<feed>{}</feed>", parts.concat()).into_bytes());
     }
 
     #[test]

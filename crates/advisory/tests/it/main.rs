@@ -8,5 +8,6 @@ mod feeds;
 mod fixtures;
 mod freebsd;
 mod hostile;
+mod https;
 mod matching;
 mod shared;

@@ -252,3 +252,79 @@ fn coverage_and_ids_are_answered_apart_from_matches() {
     assert!(index.exploited(&VulnerabilityId::new("cve-2024-1")).is_some());
     assert!(index.exploited(&VulnerabilityId::new("CVE-2024-2")).is_none());
 }
+
+fn tracker(package: &str, entries: &[(&str, &str)]) -> (&'static str, String) {
+    let entry = |(id, status): &(&str, &str)| format!(r#""{id}":{{"releases":{{"bookworm":{{{status}}}}}}}"#);
+    let entries: Vec<_> = entries.iter().map(entry).collect();
+    ("debian-tracker", format!(r#"{{"{package}":{{{}}}}}"#, entries.join(",")))
+}
+
+fn dsa(cves: &str, version: &str) -> (&'static str, String) {
+    let text =
+        format!("[02 Jan 2024] DSA-9001-1 p - security update\n\t{{{cves}}}\n\t[bookworm] - p {version}\n");
+    ("debian-dsa", text)
+}
+
+const FIXED: &str = r#""status":"resolved","fixed_version":"2-1","urgency":"high""#;
+const NEVER: &str = r#""status":"resolved","fixed_version":"0""#;
+const OPEN: &str = r#""status":"open","urgency":"unimportant""#;
+const UNDETERMINED: &str = r#""status":"undetermined""#;
+
+#[test]
+fn debians_tracker_decides_cve_by_cve() {
+    let item = of("debian:12", "libp1", "1-1", "p", "");
+    let entries =
+        [("CVE-2024-1", FIXED), ("CVE-2024-2", NEVER), ("CVE-2024-3", OPEN), ("CVE-2024-4", UNDETERMINED)];
+    let matches = check(
+        &[tracker("p", &entries), ("cisa-kev", KEV.to_owned())],
+        item,
+        &[
+            "CVE-2024-1 [] debian-tracker vulnerable 2-1 high exploited",
+            "CVE-2024-2 [] debian-tracker not-affected - -",
+            "CVE-2024-3 [] debian-tracker vulnerable no fix yet low",
+            "CVE-2024-4 [] debian-tracker unknown no fix yet -",
+        ],
+    );
+    assert_eq!(matches[0].reason.as_str(), "installed 1-1 of p < fixed 2-1 (debian-tracker p/CVE-2024-1)");
+    let fixed = of("debian:12", "libp1", "2-1", "p", "");
+    check(&[tracker("p", &entries[..1])], fixed, &["CVE-2024-1 [] debian-tracker fixed 2-1 high"]);
+    check(&[tracker("p", &entries)], of("debian:11", "libp1", "1-1", "p", ""), &[]);
+}
+
+#[test]
+fn a_dsa_gives_its_name_to_the_trackers_rows() {
+    let item = of("debian:12", "p", "1-1", "p", "");
+    let both =
+        [tracker("p", &[("CVE-2024-1", FIXED), ("CVE-2024-2", NEVER)]), dsa("CVE-2024-1 CVE-2024-2", "2-1")];
+    let rows = [
+        "CVE-2024-1 [DSA-9001 DSA-9001-1] debian-tracker+debian-dsa vulnerable 2-1 high",
+        "CVE-2024-2 [DSA-9001 DSA-9001-1] debian-tracker+debian-dsa not-affected - -",
+    ];
+    check(&both, item.clone(), &rows);
+    // The same DSA by way of OSV, with a CVE more: it is carried.
+    let mirror = osv("DSA-9001-1", r#""upstream":["CVE-2024-1","CVE-2024-9"],"#, "Debian:12", "p", "9-1");
+    let [tracker_feed, dsa_feed] = both.clone();
+    let rows = rows.map(|row| row.replace("debian-dsa", "debian-dsa+osv"));
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    check(&[tracker_feed, dsa_feed, mirror], item.clone(), &rows);
+    // A DSA that names a CVE of which the tracker does not speak yet stays.
+    let newer = [tracker("p", &[("CVE-2024-1", OPEN)]), dsa("CVE-2024-1 CVE-2024-2", "2-1")];
+    check(
+        &newer,
+        item.clone(),
+        &[
+            "CVE-2024-1 [] debian-tracker vulnerable no fix yet low",
+            "DSA-9001-1 [CVE-2024-1 CVE-2024-2 DSA-9001] debian-dsa vulnerable 2-1 -",
+        ],
+    );
+    check(&[dsa("", "2-1")], item, &["DSA-9001-1 [DSA-9001] debian-dsa vulnerable 2-1 -"]);
+}
+
+#[test]
+fn the_cves_of_a_dsa_are_needed_to_match_it() {
+    let several = osv("A", r#""aliases":["CVE-2024-5","CVE-2024-6"],"#, "Debian:12", "p", "9-1");
+    let one = osv("B", r#""aliases":["CVE-2024-7"],"#, "Debian:12", "p", "9-1");
+    let feeds = [dsa("CVE-2024-2 CVE-2024-1", "2-1"), tracker("p", &[("CVE-2024-3", OPEN)]), several, one];
+    let needed = advisory::needed_ids(index(&feeds).advisories());
+    assert_eq!(needed, ["CVE-2024-1", "CVE-2024-2", "CVE-2024-5", "CVE-2024-6"].map(VulnerabilityId::new));
+}

@@ -8,7 +8,9 @@ mod collection;
 mod dpkg;
 mod fact;
 mod faults;
+mod files;
 mod freebsd;
+mod observed;
 mod os_release;
 mod package;
 mod root;
@@ -18,5 +20,7 @@ mod seen;
 pub use answer::{Answer, Answers, StreamEnd, read_answer};
 pub use collection::collect_facts;
 pub use fact::FactRequests;
-pub use root::{RootFiles, UnreadableFile, read_root};
+pub use root::{
+    ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles, UnreadableFile, key_files, read_root,
+};
 pub use script::{Nonce, script};

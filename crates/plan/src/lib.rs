@@ -9,6 +9,6 @@ mod facts;
 pub use extension::extension;
 
 pub use facts::{
-    Answer, Answers, FactRequests, Nonce, RootFiles, StreamEnd, UnreadableFile, collect_facts, read_answer,
-    read_root, script,
+    Answer, Answers, FactRequests, Nonce, ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles,
+    StreamEnd, UnreadableFile, collect_facts, key_files, read_answer, read_root, script,
 };

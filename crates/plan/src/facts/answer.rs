@@ -3,8 +3,11 @@
 use super::fact::{Fact, FactRequests};
 use super::script::{FACT_OUTPUT_BYTES_MAX, Nonce};
 
-/// The markers read of one stream; a scan has some 20.
+/// The markers read of one stream; a scan has some 40.
 const MARKERS_MAX: usize = 1_000;
+
+/// The bytes of `end NONCE FACT STATUS` with its newlines.
+const END_MARKER_BYTES_MAX: usize = 128;
 
 /// How the stream that carried an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +70,16 @@ fn read_frame(fact: Fact, begin: &Marker<'_>, end: &Marker<'_>, stdout: &[u8]) -
     if !begin.begins(fact) {
         return None;
     }
-    let status = end.ends(fact)?;
     // The newline before the end marker is the script's.
     let last = end.start.saturating_sub(1).max(begin.after);
     let output = stdout[begin.after..last].to_vec();
-    let is_capped = output.len() >= FACT_OUTPUT_BYTES_MAX;
+    // The cap takes the end marker too, or a part of it; then the next marker is another one.
+    let is_capped = output.len() + END_MARKER_BYTES_MAX >= FACT_OUTPUT_BYTES_MAX;
+    let status = match end.ends(fact) {
+        Some(status) => status,
+        None if is_capped => None,
+        None => return None,
+    };
     Some(Answer { fact, output, status, is_capped })
 }
 

@@ -1,13 +1,16 @@
 //! From raw answers to a collection, partial with problems.
 
 use jiff::Timestamp;
-use model::{Code, Collection, Ecosystem, HostName, InstalledPackage, Kernel, OsRelease, Place, Problem};
+use model::{
+    Code, Collection, Ecosystem, HostName, InstalledPackage, Kernel, Observed, OsRelease, Place, Problem,
+};
 
 use super::answer::{Answer, Answers, StreamEnd};
 use super::apk;
 use super::fact::{ABSENT, Fact};
 use super::faults::Faults;
 use super::freebsd::{self, FreebsdVersions};
+use super::observed::boot;
 use super::script::FACT_OUTPUT_BYTES_MAX;
 use super::seen::Seen;
 
@@ -26,8 +29,8 @@ pub fn collect_facts(
         problems.extend(faults.into_problems(&place(host, answer.fact.name())));
     }
     problems.extend(missing(host, answers));
-    let (os, kernel, packages) = assemble(host, seen, &mut problems);
-    Collection { host: host.clone(), started_at, finished_at, os, kernel, packages, problems }
+    let Assembled { os, kernel, packages, observed } = assemble(host, seen, &mut problems);
+    Collection { host: host.clone(), started_at, finished_at, os, kernel, packages, observed, problems }
 }
 
 /// Returns the place of a fact on a host.
@@ -69,13 +72,17 @@ fn missing(host: &HostName, answers: &Answers) -> Option<Problem> {
     Some(Problem::new(code, place(host, ""), message))
 }
 
+/// What the facts say together.
+pub(super) struct Assembled {
+    pub os: Option<OsRelease>,
+    pub kernel: Option<Kernel>,
+    pub packages: Option<Vec<InstalledPackage>>,
+    pub observed: Observed,
+}
+
 /// Puts together what was seen. Which package database counts is decided by the operating system:
 /// Debian's apk or Alpine's dpkg would be somebody's toy.
-pub(super) fn assemble(
-    host: &HostName,
-    mut seen: Seen,
-    problems: &mut Vec<Problem>,
-) -> (Option<OsRelease>, Option<Kernel>, Option<Vec<InstalledPackage>>) {
+pub(super) fn assemble(host: &HostName, mut seen: Seen, problems: &mut Vec<Problem>) -> Assembled {
     let os = operating_system(&mut seen);
     let kernel = kernel(&mut seen);
     let ecosystem = os.as_ref().and_then(|os| Ecosystem::parse(&os.id));
@@ -93,7 +100,9 @@ pub(super) fn assemble(
         let message = "no package database that belongs to the operating system was found";
         problems.push(Problem::new(Code::CollectFactFailed, place(host, "packages"), message));
     }
-    (os, kernel, packages)
+    let reboot = boot::reboot_need(&seen.boot, ecosystem, kernel.as_ref(), packages.as_deref());
+    let observed = Observed { booted_at: seen.boot.at, reboot, ..std::mem::take(&mut seen.observed) };
+    Assembled { os, kernel, packages, observed }
 }
 
 /// The trouble of a package fact, or of the whole answer, says already why the packages are unknown.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fact::FactRequests;
+use super::fact::{ABSENT, FactRequests};
+use super::files::SHOW_FILES;
 
 /// The bytes of output taken from one fact: 8 MiB. (The largest seen, a desktop's dpkg list, has 0.4 MB.)
 pub(super) const FACT_OUTPUT_BYTES_MAX: usize = 8 << 20;
@@ -40,30 +41,35 @@ pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
     let nonce = nonce.as_str();
     let mut text = String::with_capacity(4096);
     text.push_str("ifrit_facts() {\n{\n");
+    text.push_str(SHOW_FILES);
     for (index, fact) in requests.facts().iter().enumerate() {
         text.push_str(&format!("fact_{index}() {{{}\n}}\n", fact.definition().snippet));
     }
-    text.push_str(&ASK.replace("NONCE", nonce).replace("CAP", &FACT_OUTPUT_BYTES_MAX.to_string()));
+    let (cap, absent) = (FACT_OUTPUT_BYTES_MAX.to_string(), ABSENT.to_string());
+    text.push_str(&ASK.replace("NONCE", nonce).replace("CAP", &cap).replace("ABSENT", &absent));
     for (index, fact) in requests.facts().iter().enumerate() {
-        text.push_str(&format!("ask fact_{index} {}\n", fact.name()));
+        let (guard, name) = (fact.definition().guard, fact.name());
+        text.push_str(&format!("if {guard}; then ask fact_{index} {name}; else absent {name}; fi\n"));
     }
     text.push_str(&format!("printf '\\ndone %s\\n' {nonce}\n"));
     text.push_str("} </dev/null\n}\n'ifrit_facts'\n");
     text.into_bytes()
 }
 
-/// `head` keeps the output within bounds; the snippet's status goes around it through descriptor 3.
-/// A writer that head left behind is ended by SIGPIPE.
+/// `head` keeps the output within bounds: an answer that is longer loses its end marker, by which it
+/// is known. A writer that head left behind is ended by SIGPIPE.
 const ASK: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 077
 ask() {
 printf '\nbegin %s %s\n' NONCE "$2"
-{ status=$( { { "$1" 3>&- 4>&-; echo $? >&3; } | head -c CAP >&4 3>&-; } 3>&1 ); } 4>&1
-printf '\nend %s %s %s\n' NONCE "$2" "$status"
+{ "$1"; printf '\nend %s %s %s\n' NONCE "$2" "$?"; } | head -c CAP
+}
+absent() {
+printf '\nbegin %s %s\n\nend %s %s ABSENT\n' NONCE "$1" NONCE "$1"
 }
 "#;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstalledPackage, OsRelease};
+use model::{InstalledPackage, Observed, OsRelease};
 
 use super::apk::ApkRepository;
 use super::faults::{Faults, quote};
 use super::freebsd::FreebsdVersions;
+use super::observed::boot::Boot;
 use super::package::lines;
 
 /// The bytes of one word of uname(1) or etc/alpine-release.
@@ -27,6 +28,9 @@ pub(super) struct Seen {
     pub apk_tags: BTreeMap<String, String>,
     pub dpkg_packages: Option<Vec<InstalledPackage>>,
     pub pkg_packages: Option<Vec<InstalledPackage>>,
+    pub boot: Boot,
+    /// Without what comes of `boot`.
+    pub observed: Observed,
 }
 
 /// Reads etc/alpine-release.
@@ -34,11 +38,12 @@ pub(super) fn read_alpine_release(seen: &mut Seen, output: &[u8], faults: &mut F
     seen.alpine_release = lines(output, faults).next().and_then(|line| word(line.trim(), faults));
 }
 
-/// Reads the three lines of `uname -s && uname -r && uname -m`.
+/// Reads the three words of `uname -s -r -m`, on one line or three.
 pub(super) fn read_kernel(seen: &mut Seen, output: &[u8], faults: &mut Faults) {
-    let found: Vec<_> = lines(output, faults).filter(|line| !line.is_empty()).take(4).collect();
-    let [name, running, machine] = &found[..] else {
-        return faults.unreadable(format!("expected 3 lines of uname, got {}", found.len()));
+    let text: Vec<_> = lines(output, faults).take(4).collect();
+    let found: Vec<_> = text.iter().flat_map(|line| line.split_whitespace()).take(4).collect();
+    let [name, running, machine] = found[..] else {
+        return faults.unreadable(format!("expected 3 words of uname, got {}", found.len()));
     };
     let mut read = |text: &str| word(text, faults);
     if let (Some(name), Some(running), Some(machine)) = (read(name), read(running), read(machine)) {

@@ -68,6 +68,19 @@ fn a_capped_output_is_marked() {
     assert!(answers.answers[0].is_capped);
 }
 
+/// `head` cuts the end marker off, or a part of it; the next fact is whole.
+#[test]
+fn a_capped_output_without_its_end_is_marked() {
+    for rest in ["", "\nend NON", "\nend NONCE ker"] {
+        let big = "x".repeat(FACT_OUTPUT_BYTES_MAX - rest.len());
+        let text =
+            stream(&format!("\nbegin NONCE kernel\n{big}{rest}\nbegin NONCE dpkg\ny\nend NONCE dpkg 0\n"));
+        let answers = read_answer(&FactRequests::scan(), &nonce(), &text, StreamEnd::Complete);
+        let found: Vec<_> = answers.answers.iter().map(|it| (it.fact.name(), it.is_capped)).collect();
+        assert_eq!(found, [("kernel", true), ("dpkg", false)], "{rest:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

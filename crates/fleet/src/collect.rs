@@ -178,6 +178,7 @@ fn failed(host: &HostName, started_at: Timestamp, problem: Problem) -> Collectio
         os: None,
         kernel: None,
         packages: None,
+        observed: model::Observed::default(),
         problems: vec![problem],
     }
 }

@@ -1,5 +1,6 @@
 //! The seam to a host: one exec, bounded in bytes and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -26,8 +27,8 @@ pub struct ExecOutput {
     pub end: StreamEnd,
 }
 
-/// Why a script was not run on a host. Unless it is [`ConnectError::Refused`] or
-/// [`ConnectError::Overdue`], not a byte of the script was sent.
+/// Why a script was not run on a host. Unless it is [`ConnectError::Refused`],
+/// [`ConnectError::NotEscalated`] or [`ConnectError::Overdue`], not a byte of the script was sent.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// No TCP connection.
@@ -79,6 +80,59 @@ pub enum ConnectError {
         /// Fingerprint of the key it showed.
         shown: String,
     },
+    /// It showed a key that somebody has marked as revoked, or one certified by such a key.
+    #[error("the host key {shown} or its authority is marked @revoked")]
+    HostKeyRevoked {
+        /// Fingerprint of the key it showed.
+        shown: String,
+    },
+    /// It showed a certificate that does not count.
+    #[error("the certificate of host key {shown} does not count: {why}")]
+    HostCertificateRefused {
+        /// Fingerprint of the key in it.
+        shown: String,
+        /// Why.
+        why: String,
+    },
+    /// What is known of the host forbids connecting; it was not contacted.
+    #[error("{}", .0.message)]
+    Forbidden(Box<Problem>),
+    /// A host on the way could not be gone through.
+    #[error("no way through jump host {}", name.escape_debug())]
+    Jump {
+        /// The jump host.
+        name: String,
+        /// Why.
+        source: Arc<ConnectError>,
+    },
+    /// A host on the way would not open a connection to the next one.
+    #[error("jump host {} opens no connection to {address} port {port}: {why}", name.escape_debug())]
+    JumpRefused {
+        /// The jump host.
+        name: String,
+        /// The address as declared.
+        address: Address,
+        /// The port.
+        port: u16,
+        /// Why.
+        why: String,
+    },
+    /// The way is too long.
+    #[error("the way goes through more than {max} hosts")]
+    TooManyHops {
+        /// The limit.
+        max: usize,
+    },
+    /// The login may not become root.
+    #[error("{program} does not let {user} become root without a prompt: {}", said.escape_debug())]
+    NotEscalated {
+        /// `sudo` or `doas`.
+        program: &'static str,
+        /// The login.
+        user: UserName,
+        /// What it said, shortened.
+        said: String,
+    },
     /// It accepted none of our keys, or we have none.
     #[error("{user} cannot log in: {}", tried.join("; "))]
     Unauthenticated {
@@ -129,6 +183,7 @@ impl ConnectError {
             Self::Unreachable { source, .. } | Self::Handshake { source: russh::Error::IO(source), .. } => {
                 source.kind()
             }
+            Self::Jump { source, .. } => return source.is_transient(),
             Self::Handshake { source, .. } => {
                 return matches!(source, russh::Error::Disconnect | russh::Error::HUP);
             }
@@ -150,12 +205,20 @@ impl ConnectError {
         match self {
             Self::HostKeyUnknown | Self::PinnedKeyUnreadable { .. } => Code::CollectHostKeyUnknown,
             Self::HostKeyChanged { .. } => Code::CollectHostKeyChanged,
+            Self::HostKeyRevoked { .. } => Code::CollectHostKeyRevoked,
+            Self::HostCertificateRefused { .. } => Code::CollectHostCertificateRefused,
+            Self::Forbidden(problem) => problem.code,
+            Self::Jump { source, .. } => source.code(),
+            Self::NotEscalated { .. } => Code::CollectNotEscalated,
             Self::Unauthenticated { .. } => Code::CollectUnauthenticated,
             Self::TimedOut { .. } | Self::Overdue { .. } => Code::CollectTimeout,
             Self::Refused { .. } | Self::Lost { .. } => Code::CollectCut,
-            Self::Unreachable { .. } | Self::Handshake { .. } | Self::Spawn { .. } | Self::WrongConnector => {
-                Code::CollectUnreachable
-            }
+            Self::Unreachable { .. }
+            | Self::Handshake { .. }
+            | Self::JumpRefused { .. }
+            | Self::TooManyHops { .. }
+            | Self::Spawn { .. }
+            | Self::WrongConnector => Code::CollectUnreachable,
         }
     }
 
@@ -169,12 +232,39 @@ impl ConnectError {
                 "nothing was sent; if the host was reinstalled, compare the fingerprint at its console and pin it \
                  with `ifrit hosts trust {host}`; else somebody may stand between"
             )),
+            Self::HostKeyRevoked { .. } => Some(
+                "nothing was sent; a revoked key may be in strange hands: give the host a new one".to_owned(),
+            ),
+            Self::HostCertificateRefused { .. } => {
+                Some("nothing was sent; have the host's key certified anew, or pin the key itself".to_owned())
+            }
+            Self::Forbidden(problem) => problem.hint.clone(),
+            Self::Jump { name, source } => source.hint_at_jump(name, host),
+            Self::NotEscalated { program, user, .. } => Some(match *program {
+                "doas" => format!("allow it in doas.conf on the host: `permit nopass {user}`"),
+                _ => format!("allow it in sudoers on the host: `{user} ALL=(root) NOPASSWD: ALL`"),
+            }),
             Self::Unauthenticated { hint, .. } => Some(hint.clone()),
             Self::Refused { .. } => Some(
                 "the login must be allowed to run commands: check its shell, ForceCommand and key options"
                     .to_owned(),
             ),
             _ => None,
+        }
+    }
+
+    /// Returns what to do about it where it happened at a jump host.
+    fn hint_at_jump(&self, jump: &str, host: &HostName) -> Option<String> {
+        let jump = jump.escape_debug();
+        match self {
+            Self::HostKeyUnknown | Self::PinnedKeyUnreadable { .. } => Some(format!(
+                "declare {jump} as a host and pin its key with `ifrit hosts trust`, or have the key in a file of \
+                 the setting `ssh.known_hosts`"
+            )),
+            Self::HostKeyChanged { .. } => Some(format!(
+                "nothing was sent; compare the fingerprint at the console of {jump} before trusting it anew"
+            )),
+            other => other.hint(host),
         }
     }
 

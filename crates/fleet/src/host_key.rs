@@ -1,12 +1,15 @@
-//! Host keys: pinned ones against the one that a host shows.
+//! Host keys: pinned ones, certified ones and revoked ones against the one that a host shows.
 
 use std::sync::{Arc, OnceLock};
 
 use model::HostKey;
+use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use crate::connector::ConnectError;
+use crate::pattern;
+use crate::target::Trust;
 
 /// The algorithms that a host may prove itself with, best first. SHA-1 signatures are not among them.
 const ALGORITHMS: [Algorithm; 6] = [
@@ -32,44 +35,142 @@ pub(crate) fn fingerprint_of(key: &PublicKey) -> String {
 
 /// The keys that a host may show.
 #[derive(Debug)]
-pub(crate) struct Pinned(Vec<PublicKey>);
+pub(crate) struct Pinned {
+    keys: Vec<PublicKey>,
+    authorities: Vec<PublicKey>,
+    revoked: Vec<PublicKey>,
+    name: String,
+    unix_now: u64,
+}
+
+/// What a shown key counts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the host's.
+    Trusted,
+    /// Nobody has pinned it.
+    Unknown,
+    /// It, or the key of the authority that certified it, is revoked.
+    Revoked,
+    /// Its certificate does not count.
+    BadCertificate(String),
+}
 
 impl Pinned {
-    /// Reads the pinned keys of a host.
-    pub(crate) fn new(keys: &[HostKey]) -> Result<Self, ConnectError> {
-        if keys.is_empty() {
+    /// Reads the keys that count for a host.
+    pub(crate) fn new(keys: &[HostKey], trust: &Trust) -> Result<Self, ConnectError> {
+        if keys.is_empty() && trust.authorities.is_empty() {
             return Err(ConnectError::HostKeyUnknown);
         }
-        let read = |key: &HostKey| {
-            PublicKey::from_openssh(key.as_str()).map_err(|_| ConnectError::PinnedKeyUnreadable {
-                key: key.as_str().chars().take(QUOTE_CHARS_MAX).flat_map(char::escape_debug).collect(),
-            })
-        };
-        Ok(Self(keys.iter().map(read).collect::<Result<_, _>>()?))
+        Ok(Self {
+            keys: read_all(keys)?,
+            authorities: read_all(&trust.authorities)?,
+            revoked: read_all(&trust.revoked)?,
+            name: trust.name.to_ascii_lowercase(),
+            unix_now: u64::try_from(trust.now.as_second()).unwrap_or(0),
+        })
     }
 
     /// Returns the algorithms to offer: those of the pinned keys first, so that a host with several
     /// keys shows a pinned one.
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
-        let is_pinned = |algorithm: &Algorithm| self.0.iter().any(|key| is_of(key, algorithm));
+        let is_pinned = |algorithm: &Algorithm| self.keys.iter().any(|key| is_of(key, algorithm));
         let (mut first, rest): (Vec<_>, Vec<_>) = ALGORITHMS.into_iter().partition(is_pinned);
         first.extend(rest);
         first
     }
 
-    /// Returns the fingerprints of the keys.
-    pub(crate) fn fingerprints(&self) -> Vec<String> {
-        self.0.iter().map(fingerprint_of).collect()
+    /// Returns the algorithms of certificates to offer: none where nobody's certificate would count.
+    pub(crate) fn certificate_algorithms(&self) -> Vec<Algorithm> {
+        if self.authorities.is_empty() { Vec::new() } else { ALGORITHMS.to_vec() }
     }
 
-    fn contains(&self, key: &KeyData) -> bool {
-        self.0.iter().any(|pinned| pinned.key_data() == key)
+    /// Says what would have been accepted.
+    pub(crate) fn expected(&self) -> Vec<String> {
+        let keys = self.keys.iter().map(fingerprint_of);
+        let authorities =
+            self.authorities.iter().map(|key| format!("a certificate of {}", fingerprint_of(key)));
+        keys.chain(authorities).collect()
+    }
+
+    fn judge(&self, shown: &PublicKeyOrCertificate) -> Verdict {
+        match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge_key(key.key_data()),
+            PublicKeyOrCertificate::Certificate(certificate) => self.judge_certificate(certificate),
+        }
+    }
+
+    fn judge_key(&self, key: &KeyData) -> Verdict {
+        if holds(&self.revoked, key) {
+            Verdict::Revoked
+        } else if holds(&self.keys, key) {
+            Verdict::Trusted
+        } else {
+            Verdict::Unknown
+        }
+    }
+
+    fn judge_certificate(&self, certificate: &Certificate) -> Verdict {
+        if holds(&self.revoked, certificate.signature_key()) {
+            return Verdict::Revoked;
+        }
+        // A pinned key is not less so for having a certificate, and a revoked one not more.
+        match self.judge_key(certificate.public_key()) {
+            Verdict::Unknown => match self.fault(certificate) {
+                None => Verdict::Trusted,
+                Some(why) => Verdict::BadCertificate(why),
+            },
+            verdict => verdict,
+        }
+    }
+
+    /// Says what is wrong with a certificate (PROTOCOL.certkeys of OpenSSH). Stricter than OpenSSH in
+    /// one point: a certificate for nobody in particular is for nobody.
+    fn fault(&self, certificate: &Certificate) -> Option<String> {
+        if certificate.cert_type() != CertType::Host {
+            return Some("it is a user's certificate, no host's".to_owned());
+        }
+        if !holds(&self.authorities, certificate.signature_key()) {
+            let authority = PublicKey::from(certificate.signature_key().clone());
+            return Some(format!("its authority {} is not trusted", fingerprint_of(&authority)));
+        }
+        if matches!(certificate.signature().algorithm(), Algorithm::Rsa { hash: None }) {
+            return Some("its authority signed it with SHA-1".to_owned());
+        }
+        let principals = certificate.valid_principals();
+        if !principals.iter().any(|name| pattern::matches(&name.to_ascii_lowercase(), &self.name)) {
+            let names: String = principals.join(", ").escape_debug().take(200).collect();
+            return Some(format!("expected it to be for {}, it is for `{names}`", self.name));
+        }
+        if let Some((option, _)) = certificate.critical_options().iter().next() {
+            return Some(format!("its critical option `{}` is not understood", option.escape_debug()));
+        }
+        if !(certificate.valid_after()..certificate.valid_before()).contains(&self.unix_now) {
+            return Some("it is not valid yet or no longer".to_owned());
+        }
+        let authorities: Vec<_> =
+            self.authorities.iter().map(|key| key.fingerprint(HashAlg::Sha256)).collect();
+        let is_signed = certificate.validate_at(self.unix_now, authorities.iter()).is_ok();
+        (!is_signed).then(|| "its signature is wrong".to_owned())
     }
 }
 
 /// All algorithms, for a host of which no key is known yet.
 pub(crate) fn all_algorithms() -> Vec<Algorithm> {
     ALGORITHMS.to_vec()
+}
+
+fn read_all(keys: &[HostKey]) -> Result<Vec<PublicKey>, ConnectError> {
+    let read = |key: &HostKey| {
+        PublicKey::from_openssh(key.as_str()).map_err(|_| ConnectError::PinnedKeyUnreadable {
+            key: key.as_str().chars().take(QUOTE_CHARS_MAX).flat_map(char::escape_debug).collect(),
+        })
+    };
+    keys.iter().map(read).collect()
+}
+
+fn holds(keys: &[PublicKey], key: &KeyData) -> bool {
+    keys.iter().any(|its| its.key_data() == key)
 }
 
 fn is_of(key: &PublicKey, algorithm: &Algorithm) -> bool {
@@ -79,22 +180,35 @@ fn is_of(key: &PublicKey, algorithm: &Algorithm) -> bool {
     }
 }
 
+/// A key that a host proved to hold, and what it counts for.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub key: PublicKey,
+    pub verdict: Verdict,
+}
+
 /// The check that the SSH library makes before it sends anything but the key exchange.
 pub(crate) struct KeyCheck {
     /// The keys that pass; `None` = none passes, the key is only looked at.
     pub pinned: Option<Arc<Pinned>>,
     /// Where the shown key goes.
-    pub shown: Arc<OnceLock<PublicKey>>,
+    pub shown: Arc<OnceLock<Shown>>,
 }
 
 impl russh::client::Handler for KeyCheck {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        // Certificates are never offered, so none is shown; if one were, its key is not pinned.
-        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
-        self.shown.get_or_init(|| key.clone());
-        Ok(self.pinned.as_ref().is_some_and(|pinned| pinned.contains(key.key_data())))
+        let verdict = self.pinned.as_ref().map_or(Verdict::Unknown, |pinned| pinned.judge(shown));
+        let is_trusted = verdict == Verdict::Trusted;
+        let key = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.clone(),
+            PublicKeyOrCertificate::Certificate(certificate) => {
+                PublicKey::from(certificate.public_key().clone())
+            }
+        };
+        self.shown.get_or_init(|| Shown { key, verdict });
+        Ok(is_trusted)
     }
 }
 
@@ -113,17 +227,128 @@ mod tests {
 
     #[test]
     fn a_pinned_algorithm_is_offered_first() {
-        let pinned = Pinned::new(&[HostKey::new(ED25519)]).expect("a key");
+        let pinned = Pinned::new(&[HostKey::new(ED25519)], &Trust::default()).expect("a key");
         assert_eq!(pinned.algorithms()[0], Algorithm::Ed25519);
         assert_eq!(pinned.algorithms().len(), ALGORITHMS.len());
     }
 
     #[test]
     fn keys_that_are_none_are_refused() {
-        assert!(matches!(Pinned::new(&[]), Err(ConnectError::HostKeyUnknown)));
+        assert!(matches!(Pinned::new(&[], &Trust::default()), Err(ConnectError::HostKeyUnknown)));
         for bad in ["", "ssh-ed25519", "ssh-ed25519 AAAA", "\u{1b}[2J"] {
             let keys = [HostKey::new(ED25519), HostKey::new(bad)];
-            assert!(matches!(Pinned::new(&keys), Err(ConnectError::PinnedKeyUnreadable { .. })), "{bad:?}");
+            assert!(
+                matches!(
+                    Pinned::new(&keys, &Trust::default()),
+                    Err(ConnectError::PinnedKeyUnreadable { .. })
+                ),
+                "{bad:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_revoked_key_never_counts() {
+        let key = HostKey::new(ED25519);
+        let trust = Trust { revoked: vec![key.clone()], ..Trust::default() };
+        let pinned = Pinned::new(&[key], &trust).expect("a key");
+        let shown = PublicKey::from_openssh(ED25519).expect("a key");
+        assert_eq!(pinned.judge(&shown.into()), Verdict::Revoked);
+    }
+
+    /// 2030-01-01.
+    const NOW: u64 = 1_893_456_000;
+
+    struct Case {
+        kind: CertType,
+        principals: &'static [&'static str],
+        valid: std::ops::Range<u64>,
+        option: Option<&'static str>,
+        expected: Result<(), &'static str>,
+    }
+
+    const GOOD: Case = Case {
+        kind: CertType::Host,
+        principals: &["other", "Web1.example.org"],
+        valid: NOW - 1..NOW + 1,
+        option: None,
+        expected: Ok(()),
+    };
+
+    fn key(seed: u8) -> russh::keys::PrivateKey {
+        russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[seed; 32]).into()
+    }
+
+    fn pin(seed: u8) -> HostKey {
+        HostKey::new(key(seed).public_key().to_openssh().expect("a key"))
+    }
+
+    fn certify(case: &Case) -> Certificate {
+        let mut builder = russh::keys::ssh_key::certificate::Builder::new(
+            vec![7; 16],
+            key(1).public_key().key_data().clone(),
+            case.valid.start,
+            case.valid.end,
+        )
+        .expect("a builder");
+        builder.cert_type(case.kind).expect("a kind");
+        builder.key_id("a host").expect("an id");
+        match case.principals {
+            [] => {
+                builder.all_principals_valid().expect("all");
+            }
+            names => names.iter().for_each(|name| {
+                builder.valid_principal(*name).expect("a name");
+            }),
+        }
+        if let Some(option) = case.option {
+            builder.critical_option(option, "x").expect("an option");
+        }
+        builder.sign(&key(2)).expect("a certificate")
+    }
+
+    fn trust(authorities: &[u8], revoked: &[u8]) -> Trust {
+        let now = jiff::Timestamp::from_second(NOW.cast_signed()).expect("a time");
+        let pins = |seeds: &[u8]| seeds.iter().map(|seed| pin(*seed)).collect();
+        Trust {
+            authorities: pins(authorities),
+            revoked: pins(revoked),
+            name: "web1.example.org".to_owned(),
+            now,
+        }
+    }
+
+    #[test]
+    fn certificates_count_for_their_names_and_time() {
+        let cases = [
+            GOOD,
+            Case { principals: &["*.example.org"], ..GOOD },
+            Case { principals: &["db1.example.org"], expected: Err("it is for"), ..GOOD },
+            Case { principals: &[], expected: Err("it is for"), ..GOOD },
+            Case { kind: CertType::User, expected: Err("user's certificate"), ..GOOD },
+            Case { valid: NOW - 9..NOW, expected: Err("no longer"), ..GOOD },
+            Case { valid: NOW + 1..NOW + 9, expected: Err("not valid yet"), ..GOOD },
+            Case { option: Some("x@y"), expected: Err("critical option"), ..GOOD },
+        ];
+        let pinned = Pinned::new(&[], &trust(&[2], &[])).expect("an authority");
+        for case in &cases {
+            match (pinned.judge_certificate(&certify(case)), case.expected) {
+                (Verdict::Trusted, Ok(())) => {}
+                (Verdict::BadCertificate(why), Err(part)) => assert!(why.contains(part), "{why}: {part}"),
+                (verdict, expected) => panic!("{verdict:?}: {expected:?} for {:?}", case.principals),
+            }
+        }
+    }
+
+    #[test]
+    fn certificates_need_an_authority_and_no_revoked_key() {
+        let certificate = certify(&GOOD);
+        let judge = |keys: &[HostKey], trust: &Trust| {
+            Pinned::new(keys, trust).expect("keys").judge_certificate(&certificate)
+        };
+        assert!(matches!(judge(&[], &trust(&[3], &[])), Verdict::BadCertificate(_)));
+        assert_eq!(judge(&[], &trust(&[2], &[1])), Verdict::Revoked, "the host's key");
+        assert_eq!(judge(&[], &trust(&[2], &[2])), Verdict::Revoked, "the authority's");
+        assert_eq!(judge(&[pin(1)], &trust(&[3], &[])), Verdict::Trusted, "the key itself is pinned");
     }
 }

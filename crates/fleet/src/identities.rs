@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
+use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -25,10 +25,14 @@ pub struct Identities {
     pub key_files: Vec<PathBuf>,
 }
 
-/// The keys of the files, read once for all hosts.
+/// The keys of files, read once for all hosts that are given the same files.
 #[derive(Default)]
 pub(crate) struct KeyFiles {
     pub keys: Vec<KeyFile>,
+    /// Certificates of these keys and of the agent's.
+    pub certificates: Vec<Certificate>,
+    /// Public keys of all files, those that cannot be used without the agent among them.
+    pub publics: Vec<PublicKey>,
     /// Why others are not among them.
     pub notes: Vec<String>,
     /// A file that needs a passphrase.
@@ -42,31 +46,64 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFiles {
-    /// Reads the files.
-    pub(crate) async fn read(paths: &[PathBuf]) -> Self {
+    /// Reads private keys with the certificates beside them, and certificates of their own.
+    pub(crate) async fn read(paths: &[PathBuf], certificates: &[PathBuf]) -> Self {
         let mut files = Self::default();
+        for path in certificates {
+            files.read_certificate(path, true).await;
+        }
         for path in paths {
-            let text = match read_capped(path).await {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    files.notes.push(format!("key file {} cannot be read: {error}", path.display()));
-                    continue;
-                }
-            };
-            match decode_secret_key(&text, None) {
-                Ok(key) => files.keys.push(KeyFile { path: path.clone(), key: Arc::new(key) }),
-                Err(russh::keys::Error::KeyIsEncrypted) => {
-                    files.notes.push(format!("key file {} needs a passphrase", path.display()));
-                    files.encrypted.get_or_insert_with(|| path.clone());
-                }
-                Err(error) => {
-                    files.notes.push(format!("key file {} is no private key: {error}", path.display()))
-                }
-            }
+            files.read_certificate(&beside(path, "-cert.pub"), false).await;
+            let public = read_capped(&beside(path, ".pub")).await.ok();
+            files.publics.extend(public.and_then(|text| PublicKey::from_openssh(&text).ok()));
+            files.read_key(path).await;
         }
         files
     }
+
+    async fn read_key(&mut self, path: &Path) {
+        let text = match read_capped(path).await {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => {
+                return self.notes.push(format!("key file {} cannot be read: {error}", path.display()));
+            }
+        };
+        // `IdentityFile key.pub` names a key of the agent.
+        if let Ok(key) = PublicKey::from_openssh(&text) {
+            return self.publics.push(key);
+        }
+        match decode_secret_key(&text, None) {
+            Ok(key) => {
+                self.publics.push(key.public_key().clone());
+                self.keys.push(KeyFile { path: path.to_owned(), key: Arc::new(key) });
+            }
+            Err(russh::keys::Error::KeyIsEncrypted) => {
+                self.notes.push(format!("key file {} needs a passphrase", path.display()));
+                self.encrypted.get_or_insert_with(|| path.to_owned());
+            }
+            Err(error) => self.notes.push(format!("key file {} is no private key: {error}", path.display())),
+        }
+    }
+
+    async fn read_certificate(&mut self, path: &Path, is_named: bool) {
+        let found = match read_capped(path).await {
+            Ok(text) => Certificate::from_openssh(text.trim()).map_err(|error| error.to_string()),
+            // Beside a key file there need not be one.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => return,
+            Err(error) => Err(error.to_string()),
+        };
+        match found {
+            Ok(certificate) => self.certificates.push(certificate),
+            Err(why) => self.notes.push(format!("certificate {} cannot be used: {why}", path.display())),
+        }
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 async fn read_capped(path: &Path) -> std::io::Result<String> {
@@ -80,10 +117,11 @@ async fn read_capped(path: &Path) -> std::io::Result<String> {
 pub(crate) struct Agent {
     pub client: AgentClient<UnixStream>,
     pub keys: Vec<PublicKey>,
+    pub certificates: Vec<Certificate>,
 }
 
 impl Agent {
-    /// Asks an agent for its keys. Certificates are left out: hosts would have to trust their issuer.
+    /// Asks an agent for its keys and certificates.
     pub(crate) async fn connect(socket: &Path) -> Result<Self, String> {
         let connect = async {
             let mut client = AgentClient::connect_uds(socket).await?;
@@ -96,13 +134,14 @@ impl Agent {
             Ok(Err(error)) => return Err(format!("{agent} cannot be asked: {error}")),
             Err(_) => return Err(format!("{agent} did not answer within {} s", AGENT_TIMEOUT.as_secs())),
         };
-        let keys: Vec<_> = identities
-            .into_iter()
-            .filter_map(|identity| match identity {
-                AgentIdentity::PublicKey { key, .. } => Some(key),
-                AgentIdentity::Certificate { .. } => None,
-            })
-            .collect();
-        if keys.is_empty() { Err(format!("{agent} holds no key")) } else { Ok(Self { client, keys }) }
+        let mut agent_keys = Self { client, keys: Vec::new(), certificates: Vec::new() };
+        for identity in identities {
+            match identity {
+                AgentIdentity::PublicKey { key, .. } => agent_keys.keys.push(key),
+                AgentIdentity::Certificate { certificate, .. } => agent_keys.certificates.push(certificate),
+            }
+        }
+        let is_empty = agent_keys.keys.is_empty() && agent_keys.certificates.is_empty();
+        if is_empty { Err(format!("{agent} holds no key")) } else { Ok(agent_keys) }
     }
 }

@@ -1,63 +1,118 @@
-//! Logging in by public key: the agent's keys, then the files'.
+//! Logging in by public key or certificate: the agent's keys, then the files'.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::UserName;
+use model::{HostKey, UserName};
 use russh::MethodKind;
 use russh::client::AuthResult;
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};
+use russh::keys::PublicKey;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connector::ConnectError;
-use crate::host_key::fingerprint_of;
+use crate::host_key::Pinned;
 use crate::identities::{Agent, Identities, KeyFiles};
-use crate::session::Session;
+use crate::jump::JumpConnection;
+use crate::limits::Limits;
+use crate::offer::{Offer, offers};
+use crate::session::{self, Endpoint, Session};
+use crate::ssh_config::AgentChoice;
+use crate::target::{LoginKeys, Trust};
 
-/// The keys offered to one host. OpenSSH's server hangs up after 6 (`MaxAuthTries`).
-const KEYS_MAX: usize = 6;
-
-/// The keys at hand for one host.
-pub(crate) struct Keyring {
-    agent: Option<Agent>,
-    files: Arc<KeyFiles>,
-    tried: Vec<String>,
+/// The keys at hand for all hosts of a run.
+pub(crate) struct Keys {
+    pub identities: Identities,
+    files: Mutex<HashMap<FileNames, Arc<KeyFiles>>>,
 }
 
-impl Keyring {
-    /// Gathers the keys; there is at least one in it.
-    pub(crate) async fn gather(
-        identities: &Identities,
-        files: Arc<KeyFiles>,
-        user: &UserName,
-    ) -> Result<Self, ConnectError> {
+/// Key files and certificate files.
+type FileNames = (Vec<PathBuf>, Vec<PathBuf>);
+
+/// One host to log in to.
+#[derive(Clone, Copy)]
+pub(crate) struct Hop<'a> {
+    pub endpoint: Endpoint<'a>,
+    pub user: &'a UserName,
+    pub pinned: &'a [HostKey],
+    pub trust: &'a Trust,
+    pub login: &'a LoginKeys,
+}
+
+impl Keys {
+    pub(crate) fn new(identities: Identities) -> Self {
+        Self { identities, files: Mutex::default() }
+    }
+
+    /// Connects to a host, checks its key and logs in, all before the deadline.
+    pub(crate) async fn log_in(
+        &self,
+        hop: Hop<'_>,
+        via: Option<&Arc<JumpConnection>>,
+        deadline: Instant,
+        limits: &Limits,
+    ) -> Result<Session, ConnectError> {
+        let late = |stage| move |_| hop.endpoint.timed_out(stage, limits);
+        let pinned = Arc::new(Pinned::new(hop.pinned, hop.trust)?);
+        let keyring = self.gather(hop).await?;
+        let connect = session::connect(hop.endpoint, via, pinned, limits);
+        let mut session = timeout_at(deadline, connect).await.map_err(late("connecting"))??;
+        timeout_at(deadline, keyring.log_in(&mut session, hop.user)).await.map_err(late("logging in"))??;
+        Ok(session)
+    }
+
+    /// Gathers the keys for a host; there is at least one.
+    async fn gather(&self, hop: Hop<'_>) -> Result<Keyring, ConnectError> {
+        let login = hop.login;
+        let key_files = match login.key_files.is_empty() {
+            true => &self.identities.key_files,
+            false => &login.key_files,
+        };
+        let files = self.files(key_files, &login.certificate_files).await;
         let mut tried = files.notes.clone();
-        let agent = match &identities.agent_socket {
+        let socket = match &login.agent {
+            AgentChoice::Usual => self.identities.agent_socket.as_ref(),
+            AgentChoice::Off => None,
+            AgentChoice::Socket(path) => Some(path),
+        };
+        let agent = match socket {
             None => None,
             Some(socket) => Agent::connect(socket).await.map_err(|note| tried.push(note)).ok(),
         };
-        let keyring = Self { agent, files, tried };
-        if keyring.agent.is_none() && keyring.files.keys.is_empty() {
-            return Err(keyring.fail(user, "there is no key to log in with"));
+        let offers = offers(agent.as_ref(), &files, login.is_limited);
+        let keyring = Keyring { agent, files, offers, tried };
+        if keyring.offers.is_empty() {
+            return Err(keyring.fail(hop.user, "there is no key to log in with"));
         }
         Ok(keyring)
     }
 
-    /// Logs in.
-    pub(crate) async fn log_in(mut self, session: &mut Session, user: &UserName) -> Result<(), ConnectError> {
-        let mut count = 0;
-        if let Some(mut agent) = self.agent.take() {
-            for key in std::mem::take(&mut agent.keys).into_iter().take(KEYS_MAX) {
-                count += 1;
-                let name = format!("agent's key {}", fingerprint_of(&key));
-                let answer = offer_agent_key(session, user, &mut agent, key).await;
-                if self.take_answer(session, user, name, answer)? {
-                    return Ok(());
-                }
-            }
+    async fn files(&self, key_files: &[PathBuf], certificates: &[PathBuf]) -> Arc<KeyFiles> {
+        let names = (key_files.to_vec(), certificates.to_vec());
+        let mut files = self.files.lock().await;
+        if let Some(read) = files.get(&names) {
+            return Arc::clone(read);
         }
-        let files = Arc::clone(&self.files);
-        for file in files.keys.iter().take(KEYS_MAX - count) {
-            let name = format!("key file {}", file.path.display());
-            let answer = offer_key(session, user, Arc::clone(&file.key)).await;
+        let read = Arc::new(KeyFiles::read(key_files, certificates).await);
+        files.insert(names, Arc::clone(&read));
+        read
+    }
+}
+
+/// The keys for one login.
+struct Keyring {
+    agent: Option<Agent>,
+    files: Arc<KeyFiles>,
+    offers: Vec<Offer>,
+    tried: Vec<String>,
+}
+
+impl Keyring {
+    async fn log_in(mut self, session: &mut Session, user: &UserName) -> Result<(), ConnectError> {
+        for offer in std::mem::take(&mut self.offers) {
+            let name = offer.name();
+            let answer = offer.make(session, user, self.agent.as_mut()).await;
             if self.take_answer(session, user, name, answer)? {
                 return Ok(());
             }
@@ -95,7 +150,7 @@ impl Keyring {
 
     fn take(&mut self) -> Self {
         let tried = std::mem::take(&mut self.tried);
-        Self { agent: None, files: Arc::clone(&self.files), tried }
+        Self { agent: None, files: Arc::clone(&self.files), offers: Vec::new(), tried }
     }
 
     fn fail(mut self, user: &UserName, last: &str) -> ConnectError {
@@ -111,37 +166,7 @@ impl Keyring {
     }
 }
 
-async fn offer_key(
-    session: &mut Session,
-    user: &UserName,
-    key: Arc<russh::keys::PrivateKey>,
-) -> Result<AuthResult, String> {
-    let hash = rsa_hash(session, key.public_key()).await?;
-    let key = PrivateKeyWithHashAlg::new(key, hash);
-    session.handle.authenticate_publickey(user.as_str(), key).await.map_err(|error| error.to_string())
-}
-
-async fn offer_agent_key(
-    session: &mut Session,
-    user: &UserName,
-    agent: &mut Agent,
-    key: PublicKey,
-) -> Result<AuthResult, String> {
-    let hash = rsa_hash(session, &key).await?;
-    let answer =
-        session.handle.authenticate_publickey_with(user.as_str(), key, hash, &mut agent.client).await;
-    answer.map_err(|error| error.to_string())
-}
-
-/// Chooses the hash of an RSA signature; other keys have none. SHA-1 is never used.
-async fn rsa_hash(session: &Session, key: &PublicKey) -> Result<Option<HashAlg>, String> {
-    if !key.algorithm().is_rsa() {
-        return Ok(None);
-    }
-    match session.handle.best_supported_rsa_hash().await {
-        Ok(Some(Some(hash))) => Ok(Some(hash)),
-        Ok(None) => Ok(Some(HashAlg::Sha256)),
-        Ok(Some(None)) => Err("the host takes RSA keys with SHA-1 only".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+/// Says whether two public keys are the same, whatever their comments.
+pub(crate) fn is_same(one: &PublicKey, other: &PublicKey) -> bool {
+    one.key_data() == other.key_data()
 }

@@ -2,12 +2,15 @@
 
 use model::{Address, HostKey};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::connector::ConnectError;
-use crate::host_key::{all_algorithms, fingerprint_of};
+use crate::host_key::fingerprint_of;
+use crate::jump::JumpConnection;
 use crate::limits::Limits;
 use crate::session::{self, Endpoint};
+use crate::ssh::SshConnector;
+use crate::target::{Target, TargetConnection};
 
 /// A key that a host showed and proved to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +58,36 @@ pub async fn probe_host_keys(
     port: u16,
     limits: &Limits,
 ) -> Result<Vec<ShownKey>, ProbeError> {
-    let endpoint = Endpoint { address, port };
+    probe(Endpoint { address, port }, None, limits).await
+}
+
+impl SshConnector {
+    /// Asks a target for its key as [`probe_host_keys`] does, through its jump hosts: to those it
+    /// logs in, with their keys checked.
+    ///
+    /// # Errors
+    /// [`ProbeError::NoKey`] as there, and where a jump host is in the way or the target must not be
+    /// connected to.
+    pub async fn probe(&self, target: &Target, limits: &Limits) -> Result<Vec<ShownKey>, ProbeError> {
+        let TargetConnection::Ssh { address, port, .. } = &target.connection else { return Ok(Vec::new()) };
+        let no_key = |source| ProbeError::NoKey { address: address.clone(), port: *port, source };
+        if let Some(problem) = &target.access.refused {
+            return Err(no_key(ConnectError::Forbidden(Box::new(problem.clone()))));
+        }
+        let deadline = Instant::now() + limits.host_timeout;
+        let via = self.reach(&target.access.jumps, deadline, limits).await.map_err(no_key)?;
+        probe(Endpoint { address, port: *port }, via.as_ref(), limits).await
+    }
+}
+
+async fn probe(
+    endpoint: Endpoint<'_>,
+    via: Option<&std::sync::Arc<JumpConnection>>,
+    limits: &Limits,
+) -> Result<Vec<ShownKey>, ProbeError> {
+    let Endpoint { address, port } = endpoint;
     let no_key = |source| ProbeError::NoKey { address: address.clone(), port, source };
-    let look = session::look(endpoint, all_algorithms(), limits);
+    let look = session::look(endpoint, via, limits);
     let key = match timeout(limits.connect_timeout, look).await {
         Ok(Ok(key)) => key,
         Ok(Err(error)) => return Err(no_key(error)),

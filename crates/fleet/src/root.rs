@@ -1,5 +1,6 @@
 //! Reading an offline root directory (an unpacked image, a mounted disk).
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -60,6 +61,8 @@ pub fn read_root(directory: &Path) -> Result<RootFiles, ReadRootError> {
         apk_world: root.read("etc/apk/world"),
         dpkg_status: root.read("var/lib/dpkg/status"),
         has_pkg_database: matches!(root.find("var/db/pkg/local.sqlite"), Ok(Some(_))),
+        texts: root.read_texts(),
+        listed: root.list_names(),
         unreadable: Vec::new(),
     };
     if let Some(stanzas) = root.read_directory("var/lib/dpkg/status.d") {
@@ -130,6 +133,66 @@ impl Root {
             }
         }
         all
+    }
+
+    /// Reads the text files that plan names; their paths begin with a slash.
+    fn read_texts(&mut self) -> BTreeMap<String, Vec<u8>> {
+        let mut paths: Vec<String> = plan::ROOT_TEXT_FILES.map(str::to_owned).to_vec();
+        for folder in plan::ROOT_TEXT_FOLDERS {
+            paths.extend(self.list(folder).iter().map(|name| format!("{folder}/{name}")));
+        }
+        let mut texts = BTreeMap::new();
+        self.read_into(&mut texts, paths);
+        let homes = texts.get("/etc/passwd").map_or_else(Vec::new, |passwd| plan::key_files(passwd));
+        self.read_into(&mut texts, homes);
+        texts
+    }
+
+    fn read_into(&mut self, texts: &mut BTreeMap<String, Vec<u8>>, paths: Vec<String>) {
+        let mut bytes: usize = texts.values().map(Vec::len).sum();
+        for path in paths {
+            // A folder in a folder of files is not looked into.
+            let is_folder = matches!(self.find(&path), Ok(Some(found)) if found.is_dir());
+            if is_folder || texts.contains_key(&path) {
+                continue;
+            }
+            if bytes as u64 > FILE_BYTES_MAX {
+                self.note(&path, &too_large());
+            } else if let Some(text) = self.read(&path) {
+                bytes += text.len();
+                texts.insert(path, text);
+            }
+        }
+    }
+
+    /// Lists the folders of which only names count.
+    fn list_names(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (folder, is_deep) in plan::ROOT_LISTED {
+            let names = self.list(folder).into_iter().map(|name| format!("{folder}/{name}"));
+            for path in names.collect::<Vec<_>>() {
+                if is_deep {
+                    all.extend(self.list(&path).iter().map(|name| format!("{path}/{name}")));
+                } else {
+                    all.push(path);
+                }
+            }
+            all.truncate(DIRECTORY_FILES_MAX);
+        }
+        all
+    }
+
+    /// Lists a folder; nothing where it is none.
+    fn list(&mut self, path: &str) -> Vec<String> {
+        let names = match self.find(path).and_then(|found| found.as_deref().map(file_names).transpose()) {
+            Ok(names) => names.unwrap_or_default(),
+            Err(error) if is_absence(&error) => Vec::new(),
+            Err(error) => {
+                self.note(path, &error);
+                Vec::new()
+            }
+        };
+        names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
     fn note(&mut self, path: &str, error: &io::Error) {

@@ -1,4 +1,4 @@
-//! One SSH connection: TCP, key exchange and host key, bounded in bytes and time.
+//! One SSH connection: TCP or a jump host's channel, key exchange and host key, bounded in bytes and time.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -7,10 +7,12 @@ use model::Address;
 use russh::client::{Config, Handle};
 use russh::keys::{Algorithm, PublicKey};
 use russh::{Preferred, SshId, compression};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::connector::ConnectError;
-use crate::host_key::{KeyCheck, Pinned, fingerprint_of};
+use crate::host_key::{KeyCheck, Pinned, Shown, Verdict, all_algorithms, fingerprint_of};
+use crate::jump::{JumpConnection, Passage};
 use crate::limits::Limits;
 use crate::stream::{BoundedStream, Leash};
 
@@ -27,6 +29,8 @@ const OVERHEAD_BYTES_MAX: usize = 4 << 20;
 pub(crate) struct Session {
     pub handle: Handle<KeyCheck>,
     pub leash: Leash,
+    /// What it goes through; kept for as long as the session.
+    pub passage: Option<Passage>,
 }
 
 /// Where to connect to.
@@ -51,56 +55,103 @@ impl Endpoint<'_> {
 /// a byte more. Takes no longer than the caller waits.
 pub(crate) async fn connect(
     endpoint: Endpoint<'_>,
+    via: Option<&Arc<JumpConnection>>,
     pinned: Arc<Pinned>,
     limits: &Limits,
 ) -> Result<Session, ConnectError> {
+    let config = config(pinned.algorithms(), pinned.certificate_algorithms(), limits);
     let shown = Arc::new(OnceLock::new());
     let check = KeyCheck { pinned: Some(Arc::clone(&pinned)), shown: Arc::clone(&shown) };
-    let (stream, leash) = open(endpoint, limits).await?;
-    let config = Arc::new(config(pinned.algorithms(), limits));
-    match russh::client::connect_stream(config, stream, check).await {
-        Ok(handle) => Ok(Session { handle, leash }),
-        Err(error) => Err(match (error, shown.get()) {
-            (russh::Error::UnknownKey, Some(key)) => {
-                ConnectError::HostKeyChanged { pinned: pinned.fingerprints(), shown: fingerprint_of(key) }
-            }
-            (error, _) => endpoint.handshake(error),
-        }),
-    }
+    open(endpoint, via, config, check, limits).await.map_err(|error| match (error, shown.get()) {
+        (Failure::Handshake(russh::Error::UnknownKey), Some(shown)) => distrust(&pinned, shown),
+        (Failure::Handshake(error), _) => endpoint.handshake(error),
+        (Failure::NoWay(error), _) => error,
+    })
 }
 
 /// Connects, takes the key that the host proves, and leaves.
 pub(crate) async fn look(
     endpoint: Endpoint<'_>,
-    algorithms: Vec<Algorithm>,
+    via: Option<&Arc<JumpConnection>>,
     limits: &Limits,
 ) -> Result<PublicKey, ConnectError> {
     let shown = Arc::new(OnceLock::new());
     let check = KeyCheck { pinned: None, shown: Arc::clone(&shown) };
-    let (stream, _leash) = open(endpoint, limits).await?;
-    let result = russh::client::connect_stream(Arc::new(config(algorithms, limits)), stream, check).await;
+    let config = config(all_algorithms(), Vec::new(), limits);
+    let result = open(endpoint, via, config, check, limits).await;
     match (shown.get(), result) {
-        (Some(key), _) => Ok(key.clone()),
-        (None, Err(error)) => Err(endpoint.handshake(error)),
+        (Some(shown), _) => Ok(shown.key.clone()),
+        (None, Err(Failure::NoWay(error))) => Err(error),
+        (None, Err(Failure::Handshake(error))) => Err(endpoint.handshake(error)),
         (None, Ok(_)) => Err(endpoint.handshake(russh::Error::UnknownKey)),
     }
 }
 
-async fn open(endpoint: Endpoint<'_>, limits: &Limits) -> Result<(BoundedStream, Leash), ConnectError> {
-    let unreachable =
-        |source| ConnectError::Unreachable { address: endpoint.address.clone(), port: endpoint.port, source };
-    let stream = TcpStream::connect((endpoint.address.as_str(), endpoint.port)).await.map_err(unreachable)?;
-    // Small packets follow each other at once; waiting for acknowledgements would cost round trips.
-    stream.set_nodelay(true).map_err(unreachable)?;
-    let bytes_max = limits
+/// Returns how many bytes one host may send over a connection.
+pub(crate) fn bytes_max(limits: &Limits) -> usize {
+    limits
         .stdout_bytes_max
         .saturating_add(limits.stderr_bytes_max)
         .saturating_mul(2)
-        .saturating_add(OVERHEAD_BYTES_MAX);
-    Ok(BoundedStream::new(stream, bytes_max))
+        .saturating_add(OVERHEAD_BYTES_MAX)
 }
 
-fn config(algorithms: Vec<Algorithm>, limits: &Limits) -> Config {
+fn distrust(pinned: &Pinned, shown: &Shown) -> ConnectError {
+    let fingerprint = fingerprint_of(&shown.key);
+    match &shown.verdict {
+        Verdict::Revoked => ConnectError::HostKeyRevoked { shown: fingerprint },
+        Verdict::BadCertificate(why) => {
+            ConnectError::HostCertificateRefused { shown: fingerprint, why: why.clone() }
+        }
+        Verdict::Trusted | Verdict::Unknown => {
+            ConnectError::HostKeyChanged { pinned: pinned.expected(), shown: fingerprint }
+        }
+    }
+}
+
+/// Why there is no session.
+enum Failure {
+    NoWay(ConnectError),
+    Handshake(russh::Error),
+}
+
+async fn open(
+    endpoint: Endpoint<'_>,
+    via: Option<&Arc<JumpConnection>>,
+    config: Config,
+    check: KeyCheck,
+    limits: &Limits,
+) -> Result<Session, Failure> {
+    match via {
+        Some(jump) => {
+            let (stream, passage) = jump.open(endpoint, limits).await.map_err(Failure::NoWay)?;
+            shake_hands(stream, Some(passage), config, check, limits).await
+        }
+        None => {
+            let (address, port) = (endpoint.address, endpoint.port);
+            let unreachable =
+                |source| Failure::NoWay(ConnectError::Unreachable { address: address.clone(), port, source });
+            let stream = TcpStream::connect((address.as_str(), port)).await.map_err(unreachable)?;
+            // Small packets follow each other at once; waiting for acknowledgements would cost round trips.
+            stream.set_nodelay(true).map_err(unreachable)?;
+            shake_hands(stream, None, config, check, limits).await
+        }
+    }
+}
+
+async fn shake_hands(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    passage: Option<Passage>,
+    config: Config,
+    check: KeyCheck,
+    limits: &Limits,
+) -> Result<Session, Failure> {
+    let (stream, leash) = BoundedStream::new(stream, bytes_max(limits));
+    let handle = russh::client::connect_stream(Arc::new(config), stream, check).await;
+    Ok(Session { handle: handle.map_err(Failure::Handshake)?, leash, passage })
+}
+
+fn config(algorithms: Vec<Algorithm>, certificates: Vec<Algorithm>, limits: &Limits) -> Config {
     Config {
         client_id: SshId::Standard(Cow::Borrowed(CLIENT_ID)),
         window_size: WINDOW_BYTES,
@@ -109,6 +160,7 @@ fn config(algorithms: Vec<Algorithm>, limits: &Limits) -> Config {
         keepalive_max: limits.keepalive_unanswered_max,
         preferred: Preferred {
             key: Cow::Owned(algorithms),
+            host_key_certificates: Cow::Owned(certificates),
             // A compressed packet may unfold to any size.
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT

@@ -4,83 +4,89 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use model::{HostKey, UserName};
 use plan::StreamEnd;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::capture::Capture;
 use crate::connector::{ConnectError, Connector, ExecOutput};
-use crate::host_key::Pinned;
-use crate::identities::{Identities, KeyFiles};
+use crate::escalation;
+use crate::identities::Identities;
+use crate::jump::{JumpConnection, Jumps};
 use crate::limits::Limits;
 use crate::local::ENVIRONMENT;
-use crate::login::Keyring;
-use crate::session::{self, Endpoint, Session};
-use crate::target::{Target, TargetConnection};
+use crate::login::{Hop, Keys};
+use crate::session::{Endpoint, Session};
+use crate::target::{Access, Escalation, Jump, Target, TargetConnection};
 
 /// How long saying goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs scripts over SSH.
+/// Runs scripts over SSH. One value is for one run: connections to jump hosts live as long as it.
 pub struct SshConnector {
-    identities: Identities,
-    files: OnceCell<Arc<KeyFiles>>,
+    keys: Keys,
+    jumps: Jumps,
 }
 
 impl std::fmt::Debug for SshConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SshConnector").field("identities", &self.identities).finish_non_exhaustive()
+        f.debug_struct("SshConnector").field("identities", &self.keys.identities).finish_non_exhaustive()
     }
 }
 
 impl SshConnector {
-    /// Makes a connector. Key files are read once, before the first connection.
+    /// Makes a connector. Key files are read once, before the first connection that they are for.
     pub fn new(identities: Identities) -> Self {
-        Self { identities, files: OnceCell::new() }
+        Self { keys: Keys::new(identities), jumps: Jumps::default() }
     }
 
-    async fn run(&self, login: Login<'_>, stdin: &[u8], limits: &Limits) -> Result<ExecOutput, ConnectError> {
+    /// Returns the connection to the last of some jump hosts; `None` where there is none to go through.
+    pub(crate) async fn reach(
+        &self,
+        hops: &[Jump],
+        deadline: Instant,
+        limits: &Limits,
+    ) -> Result<Option<Arc<JumpConnection>>, ConnectError> {
+        self.jumps.reach(hops, &self.keys, deadline, limits).await
+    }
+
+    async fn run(
+        &self,
+        hop: Hop<'_>,
+        access: &Access,
+        stdin: &[u8],
+        limits: &Limits,
+    ) -> Result<ExecOutput, ConnectError> {
         let deadline = Instant::now() + limits.host_timeout;
+        let via = self.reach(&access.jumps, deadline, limits).await?;
         let connect_deadline = deadline.min(Instant::now() + limits.connect_timeout);
-        let (session, channel) = self.open_channel(login, connect_deadline, limits).await?;
-        let output = exec(&session, channel, stdin, deadline, limits).await;
+        let session = self.keys.log_in(hop, via.as_ref(), connect_deadline, limits).await?;
+        let channel = open_channel(&session, hop.endpoint, connect_deadline, limits).await?;
+        let escalation = escalation::needed(access.escalation, hop.user);
+        let output = exec(&session, channel, &command(escalation), stdin, deadline, limits).await;
         // Cut short, a host may still have much to say: no goodbye then.
         if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete) {
             say_goodbye(session).await;
         }
-        output
+        escalation::check(escalation, hop.user, output?)
     }
+}
 
-    /// Connects, logs in and opens a channel, in the time for connecting.
-    async fn open_channel(
-        &self,
-        login: Login<'_>,
-        deadline: Instant,
-        limits: &Limits,
-    ) -> Result<(Session, Channel<Msg>), ConnectError> {
-        let Login { endpoint, user, pinned } = login;
-        let late = |stage| move |_| endpoint.timed_out(stage, limits);
-        let pinned = Arc::new(Pinned::new(pinned)?);
-        let files =
-            self.files.get_or_init(async || Arc::new(KeyFiles::read(&self.identities.key_files).await)).await;
-        let keyring = Keyring::gather(&self.identities, Arc::clone(files), user).await?;
-        let connect = session::connect(endpoint, pinned, limits);
-        let mut session = timeout_at(deadline, connect).await.map_err(late("connecting"))??;
-        timeout_at(deadline, keyring.log_in(&mut session, user)).await.map_err(late("logging in"))??;
-        let channel = timeout_at(deadline, session.handle.channel_open_session())
-            .await
-            .map_err(late("opening a channel"))?
-            .map_err(|error| match error {
-                russh::Error::ChannelOpenFailure(reason) => {
-                    ConnectError::Refused { why: format!("{reason:?}") }
-                }
-                source => ConnectError::Lost { source },
-            })?;
-        Ok((session, channel))
-    }
+/// Opens a channel, in the time for connecting.
+async fn open_channel(
+    session: &Session,
+    endpoint: Endpoint<'_>,
+    deadline: Instant,
+    limits: &Limits,
+) -> Result<Channel<Msg>, ConnectError> {
+    timeout_at(deadline, session.handle.channel_open_session())
+        .await
+        .map_err(|_| endpoint.timed_out("opening a channel", limits))?
+        .map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(reason) => ConnectError::Refused { why: format!("{reason:?}") },
+            source => ConnectError::Lost { source },
+        })
 }
 
 impl Connector for SshConnector {
@@ -94,17 +100,15 @@ impl Connector for SshConnector {
             let TargetConnection::Ssh { address, port, user, pinned } = &target.connection else {
                 return Err(ConnectError::WrongConnector);
             };
+            let access = &target.access;
+            if let Some(problem) = &access.refused {
+                return Err(ConnectError::Forbidden(Box::new(problem.clone())));
+            }
             let endpoint = Endpoint { address, port: *port };
-            self.run(Login { endpoint, user, pinned }, stdin, limits).await
+            let hop = Hop { endpoint, user, pinned, trust: &access.trust, login: &access.login };
+            self.run(hop, access, stdin, limits).await
         })
     }
-}
-
-#[derive(Clone, Copy)]
-struct Login<'a> {
-    endpoint: Endpoint<'a>,
-    user: &'a UserName,
-    pinned: &'a [HostKey],
 }
 
 /// Sends command, script and end of file in one go, without waiting for the host's consent, and
@@ -112,13 +116,14 @@ struct Login<'a> {
 async fn exec(
     session: &Session,
     channel: Channel<Msg>,
+    command: &str,
     stdin: &[u8],
     deadline: Instant,
     limits: &Limits,
 ) -> Result<ExecOutput, ConnectError> {
     let (read_half, write_half) = channel.split();
     let mut answer = Reading::new(limits);
-    let send = send(&write_half, stdin);
+    let send = send(&write_half, command, stdin);
     let result = {
         let receive = receive(read_half, &mut answer);
         tokio::pin!(send, receive);
@@ -143,13 +148,13 @@ async fn exec(
 
 /// What runs on the host: a POSIX shell that reads its standard input, with nothing of the login's
 /// environment. It reads the same in any login shell, csh and fish among them.
-fn command() -> String {
+fn command(escalation: Escalation) -> String {
     let variables: String = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value} ")).collect();
-    format!("/usr/bin/env -i {variables}/bin/sh")
+    format!("{}/usr/bin/env -i {variables}/bin/sh", escalation::prefix(escalation))
 }
 
-async fn send(channel: &ChannelWriteHalf<Msg>, stdin: &[u8]) -> Result<(), russh::Error> {
-    channel.exec(true, command()).await?;
+async fn send(channel: &ChannelWriteHalf<Msg>, command: &str, stdin: &[u8]) -> Result<(), russh::Error> {
+    channel.exec(true, command).await?;
     channel.data_bytes(stdin.to_vec()).await?;
     channel.eof().await
 }
@@ -212,10 +217,10 @@ async fn receive(mut channel: ChannelReadHalf, reading: &mut Reading) -> Result<
 
 /// Tells the host that we leave, so that its log shows no reset connection. Costs no round trip.
 async fn say_goodbye(session: Session) {
-    let Session { handle, leash } = session;
+    let Session { handle, leash, passage } = session;
     if handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
         // Whether it went out in time makes no difference to the answer.
         timeout(GOODBYE_TIMEOUT, handle).await.ok();
     }
-    drop(leash);
+    drop((leash, passage));
 }

@@ -1,28 +1,28 @@
-//! A TCP stream that its owner can cut and that carries a bounded number of bytes.
+//! A stream that its owner can cut and that carries a bounded number of bytes.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// The stream's end given to the SSH library. The library runs a session in a task of its own and
 /// notices a dropped handle only between key exchanges, so a host that stalls one would keep task
 /// and socket for good: here every read and write fails once the [`Leash`] is gone.
-pub(crate) struct BoundedStream {
-    stream: TcpStream,
+pub(crate) struct BoundedStream<S> {
+    stream: S,
     cut: oneshot::Receiver<()>,
-    bytes_left: usize,
+    bytes_left: Arc<AtomicUsize>,
     is_exhausted: Arc<AtomicBool>,
 }
 
 /// The owner's end: dropping it cuts the stream.
 pub(crate) struct Leash {
     _cut: oneshot::Sender<()>,
+    bytes_left: Arc<AtomicUsize>,
     is_exhausted: Arc<AtomicBool>,
 }
 
@@ -31,15 +31,27 @@ impl Leash {
     pub(crate) fn is_exhausted(&self) -> bool {
         self.is_exhausted.load(Ordering::Relaxed)
     }
+
+    /// Allows the stream more bytes.
+    pub(crate) fn grant(&self, bytes: usize) {
+        let add = |left: usize| Some(left.saturating_add(bytes));
+        // The closure never refuses.
+        self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
+    }
 }
 
-impl BoundedStream {
+impl<S> BoundedStream<S> {
     /// Wraps a stream; at most `bytes_max` are read from it, counted before decryption.
-    pub(crate) fn new(stream: TcpStream, bytes_max: usize) -> (Self, Leash) {
+    pub(crate) fn new(stream: S, bytes_max: usize) -> (Self, Leash) {
         let (sender, receiver) = oneshot::channel();
         let is_exhausted = Arc::new(AtomicBool::new(false));
-        let leash = Leash { _cut: sender, is_exhausted: Arc::clone(&is_exhausted) };
-        (Self { stream, cut: receiver, bytes_left: bytes_max, is_exhausted }, leash)
+        let bytes_left = Arc::new(AtomicUsize::new(bytes_max));
+        let leash = Leash {
+            _cut: sender,
+            bytes_left: Arc::clone(&bytes_left),
+            is_exhausted: Arc::clone(&is_exhausted),
+        };
+        (Self { stream, cut: receiver, bytes_left, is_exhausted }, leash)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -50,26 +62,27 @@ impl BoundedStream {
     }
 }
 
-impl AsyncRead for BoundedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for BoundedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        if self.bytes_left == 0 {
+        if self.bytes_left.load(Ordering::Relaxed) == 0 {
             self.is_exhausted.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(io::Error::other("more bytes came than the limit allows")));
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         let count = buffer.filled().len() - before;
-        self.bytes_left = self.bytes_left.saturating_sub(count);
+        let take = |left: usize| Some(left.saturating_sub(count));
+        self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok();
         result
     }
 }
 
-impl AsyncWrite for BoundedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -112,4 +112,63 @@ fn the_fixture_is_an_alpine() {
     assert_eq!(collection.problems, []);
     assert_eq!(collection.platform().expect("an os").expect("a platform").to_string(), "alpine 3.20");
     assert_eq!(collection.packages.map(|packages| packages.len()), Some(203));
+    let observed = collection.observed;
+    let services = observed.services.expect("services");
+    let services: Vec<_> =
+        services.iter().map(|it| (it.name.as_str(), it.is_enabled, it.is_running)).collect();
+    assert_eq!(services, ["crond", "hostname", "sshd"].map(|name| (name, Some(true), None)));
+    let keys = observed.authorized_keys.expect("keys");
+    let keys: Vec<_> = keys.iter().map(|key| (key.account.as_str(), key.comment.as_str())).collect();
+    assert_eq!(keys, [("root", "ann@desk")]);
+    let cron = observed.cron.expect("cron");
+    let cron: Vec<_> = cron.iter().map(|it| format!("{}: {}", it.file, it.line)).collect();
+    assert_eq!(
+        cron,
+        [
+            "/etc/crontabs/root: */15 * * * * run-parts /etc/periodic/15min",
+            "/etc/crontabs/root: 0 2 * * * run-parts /etc/periodic/daily",
+            "/etc/periodic/daily: backup",
+        ]
+    );
+    let rules = observed.privileges.expect("rules");
+    assert_eq!(rules.iter().map(|it| it.rule.as_str()).collect::<Vec<_>>(), ["permit persist :wheel"]);
+    assert_eq!(
+        (observed.accounts.map(|it| it.len()), observed.groups.map(|it| it.len())),
+        (Some(4), Some(3))
+    );
+    // What runs, listens or is mapped cannot be told.
+    assert_eq!((observed.listeners, observed.stale_processes, observed.booted_at), (None, None, None));
+}
+
+#[test]
+fn a_linked_key_file_stays_within_the_root() {
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nb:x:1:1::/home/../../b:/bin/sh\n";
+    let found = read(
+        &[("etc/passwd", passwd), ("x", "inside")],
+        &[("root/.ssh/authorized_keys", "../../../x"), ("root/.ssh/authorized_keys2", "../../secret")],
+    );
+    let text = |path: &str| found.texts.get(path).map(|text| String::from_utf8_lossy(text).into_owned());
+    assert_eq!(text("/root/.ssh/authorized_keys").as_deref(), Some("inside"));
+    // `../../secret` is looked for inside, where there is none.
+    assert_eq!(text("/root/.ssh/authorized_keys2"), None);
+    assert_eq!(found.unreadable, []);
+}
+
+#[test]
+fn folders_of_texts_and_names_are_read() {
+    let found = read(
+        &[
+            ("etc/sudoers.d/a", "a ALL=ALL"),
+            ("etc/sudoers.d/folder/b", "b"),
+            ("etc/cron.daily/dpkg", "#!/bin/sh"),
+            ("etc/runlevels/default/sshd", ""),
+        ],
+        &[("etc/runlevels/default/gone", "/etc/init.d/gone")],
+    );
+    assert_eq!(found.texts.keys().map(String::as_str).collect::<Vec<_>>(), ["/etc/sudoers.d/a"]);
+    assert_eq!(
+        found.listed,
+        ["/etc/runlevels/default/gone", "/etc/runlevels/default/sshd", "/etc/cron.daily/dpkg"]
+    );
+    assert_eq!(found.unreadable, []);
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fleet::{
-    ConnectError, Connector, ExecOutput, Limits, LocalConnector, ProgressState, Target, TargetConnection,
-    collect,
+    Access, ConnectError, Connector, ExecOutput, Limits, LocalConnector, ProgressState, Target,
+    TargetConnection, collect,
 };
 use futures::future::BoxFuture;
 use model::{Code, HostName};
@@ -18,6 +18,7 @@ fn targets(count: usize) -> Vec<Target> {
     let target = |index| Target {
         host: HostName::new(&format!("host-{index}")).expect("a good name"),
         connection: TargetConnection::Local,
+        access: Access::default(),
     };
     (0..count).map(target).collect()
 }

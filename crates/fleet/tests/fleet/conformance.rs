@@ -111,13 +111,17 @@ pub async fn check(connector: &dyn Connector, target: &Target) {
 mod local {
     use std::path::PathBuf;
 
-    use fleet::{LocalConnector, TargetConnection};
+    use fleet::{Access, LocalConnector, TargetConnection};
     use model::HostName;
 
     use super::*;
 
     fn target() -> Target {
-        Target { host: HostName::new("here").expect("a good name"), connection: TargetConnection::Local }
+        Target {
+            host: HostName::new("here").expect("a good name"),
+            connection: TargetConnection::Local,
+            access: Access::default(),
+        }
     }
 
     #[tokio::test]

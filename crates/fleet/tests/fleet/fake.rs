@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fleet::{Target, TargetConnection};
+use fleet::{Access, Target, TargetConnection};
 use model::{Address, HostKey, HostName, UserName};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
@@ -99,6 +99,7 @@ impl Fake {
                 user: UserName::new("ifrit"),
                 pinned,
             },
+            access: Access::default(),
         }
     }
 
@@ -249,6 +250,15 @@ pub fn frames(nonce: &str, answers: &[(&str, &[u8])]) -> Vec<u8> {
         "apk-world",
         "dpkg",
         "pkg",
+        "boot",
+        "services",
+        "accounts",
+        "privileges",
+        "cron",
+        "jails",
+        "listeners",
+        "stale-processes",
+        "authorized-keys",
     ];
     let mut text = Vec::new();
     for fact in facts {
@@ -271,7 +281,8 @@ async fn answer(manner: Manner, handle: &Handle, channel: ChannelId, nonce: &str
         nonce,
         &[("os-release", ALPINE), ("kernel", b"Linux\n6.6\nx86_64\n"), ("apk-installed", MUSL)],
     );
-    let half = &honest[..honest.len() / 2];
+    let middle = honest.windows(MUSL.len()).position(|window| window == MUSL).unwrap_or(0) + MUSL.len() / 2;
+    let half = &honest[..middle];
     match manner {
         Manner::EndlessOutput => loop {
             say(&[b'x'; 16 << 10]).await?;

@@ -1,13 +1,16 @@
 //! fleet against shells and SSH servers: this machine's shell, a real sshd on loopback, and an SSH
 //! server of our own that misbehaves in every way we could think of.
 
+mod certificates;
 mod collect;
 mod conformance;
+mod escalation;
 mod fake;
 mod hostile;
 mod keys;
 mod real;
 mod sshd;
+mod way;
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use fleet::{
-    ConnectError, Connector, ExecOutput, Identities, SshConnector, collect, fingerprint, probe_host_keys,
+    AgentChoice, ConnectError, Connector, ExecOutput, Identities, LoginKeys, SshConnector, collect,
+    fingerprint, probe_host_keys,
 };
 use model::{Address, Code, HostKey};
 use plan::{FactRequests, StreamEnd};
@@ -163,6 +164,39 @@ async fn the_agent_is_asked_first_and_key_files_after_it() {
     let both =
         Identities { agent_socket: Some(agent.socket.clone()), key_files: vec![sshd.path("login_ed25519")] };
     assert_ran(exec(&sshd, both, vec![sshd.host_key("host_rsa")]).await, "agent, then file");
+}
+
+#[tokio::test]
+async fn named_keys_of_the_agent_go_first_and_alone_if_wanted() {
+    let Some(sshd) = Sshd::start() else { return };
+    let names: Vec<_> = (110..116).map(|seed| format!("stranger{seed}")).collect();
+    for (name, seed) in names.iter().zip(110..) {
+        keys::write(&keys::key(seed), sshd.directory.path(), name);
+    }
+    let mut held: Vec<_> = names.iter().map(String::as_str).collect();
+    held.push("login_rsa");
+    let agent = Agent::start(&sshd, &held);
+    let identities = Identities { agent_socket: Some(agent.socket.clone()), key_files: vec![] };
+    let exec = async |login: LoginKeys| {
+        let mut target = sshd.target();
+        target.access.login = login;
+        within(SshConnector::new(identities.clone()).exec(&target, b"echo here\n", &limits())).await
+    };
+    exec(LoginKeys::default()).await.expect_err("six strangers come first");
+    let key_files = vec![sshd.path("login_rsa.pub")];
+    let named = LoginKeys { key_files: key_files.clone(), ..LoginKeys::default() };
+    assert_ran(exec(named.clone()).await, "named");
+    assert_ran(exec(LoginKeys { is_limited: true, ..named }).await, "alone");
+    let stranger =
+        LoginKeys { key_files: vec![sshd.path("login_ecdsa.pub")], is_limited: true, ..LoginKeys::default() };
+    let error = exec(stranger).await.expect_err("the agent does not hold it");
+    assert!(error.to_string().contains("there is no key to log in with"), "{error}");
+    let off = LoginKeys { agent: AgentChoice::Off, key_files, ..LoginKeys::default() };
+    exec(off).await.expect_err("nobody can sign");
+    let socket = AgentChoice::Socket(agent.socket.clone());
+    let own =
+        LoginKeys { agent: socket, key_files: vec![sshd.path("login_rsa.pub")], ..LoginKeys::default() };
+    assert_ran(exec(own).await, "an agent of its own");
 }
 
 #[tokio::test]

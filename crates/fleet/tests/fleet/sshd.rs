@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use fleet::{Identities, Target, TargetConnection};
+use fleet::{Access, Identities, Target, TargetConnection};
 use model::{Address, HostKey, HostName, UserName};
 
 use crate::keys;
@@ -37,6 +37,12 @@ struct Log {
 impl Sshd {
     /// Starts one; `None`, said loudly, where this machine has none.
     pub fn start() -> Option<Self> {
+        Self::start_with(&|_| String::new(), None)
+    }
+
+    /// Starts one with more configuration, made once its keys are there, and with another /etc, which
+    /// it alone sees.
+    pub fn start_with(more: &dyn Fn(&Path) -> String, etc: Option<&Path>) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             skip(&format!("{SSHD} is not installed (Debian: openssh-server)"));
             return None;
@@ -45,16 +51,29 @@ impl Sshd {
         std::fs::create_dir_all("/run/sshd").ok();
         let directory = tempfile::tempdir().expect("a temporary directory");
         // Somebody else may take the port in between: then another one.
-        let started = (0..5).find_map(|_| Self::try_start(directory.path()));
+        let started = (0..5).find_map(|_| Self::try_start(directory.path(), more, etc));
         let (child, port, log) = started.expect("sshd starts");
         let user = run("id", &["-un"]);
         Some(Self { child, port, user, log, directory })
     }
 
-    fn try_start(directory: &Path) -> Option<(Child, u16, Arc<Log>)> {
+    fn try_start(
+        directory: &Path,
+        more: &dyn Fn(&Path) -> String,
+        etc: Option<&Path>,
+    ) -> Option<(Child, u16, Arc<Log>)> {
         let port = TcpListener::bind(("127.0.0.1", 0)).ok()?.local_addr().ok()?.port();
-        let config = write_config(directory, port);
-        let mut child = Command::new(SSHD)
+        let config = write_config(directory, port, more);
+        let mut command = match etc {
+            None => Command::new(SSHD),
+            Some(etc) => {
+                let mut command = Command::new("unshare");
+                let script = format!("mount --bind \"$0\" /etc && exec {SSHD} \"$@\"");
+                command.args(["-m", "sh", "-c", &script]).arg(etc);
+                command
+            }
+        };
+        let mut child = command
             .args(["-D", "-e", "-f"])
             .arg(config)
             .stdin(Stdio::null())
@@ -91,6 +110,7 @@ impl Sshd {
                 user: UserName::new(self.user.as_str()),
                 pinned,
             },
+            access: Access::default(),
         }
     }
 
@@ -152,7 +172,7 @@ impl Drop for Sshd {
 }
 
 /// Writes keys (once) and configuration.
-fn write_config(directory: &Path, port: u16) -> PathBuf {
+fn write_config(directory: &Path, port: u16, more: &dyn Fn(&Path) -> String) -> PathBuf {
     let path = |name: &str| directory.join(name).display().to_string();
     if !directory.join("host_ed25519").exists() {
         keys::write(&keys::key(HOST_KEY_SEED), directory, "host_ed25519");
@@ -172,11 +192,12 @@ fn write_config(directory: &Path, port: u16) -> PathBuf {
     let config = format!(
         "ListenAddress 127.0.0.1:{port}\nHostKey {}\nHostKey {}\nHostKey {}\nAuthorizedKeysFile {}\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-         PermitRootLogin yes\nPidFile none\nLogLevel VERBOSE\nMaxStartups 100\n",
+         PermitRootLogin yes\nPidFile none\nLogLevel VERBOSE\nMaxStartups 100\n{}",
         path("host_rsa"),
         path("host_ecdsa"),
         path("host_ed25519"),
         path("authorized_keys"),
+        more(directory),
     );
     std::fs::write(path("sshd_config"), config).expect("a configuration");
     directory.join("sshd_config")

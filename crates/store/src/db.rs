@@ -6,7 +6,8 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::fs::OpenOptions;
@@ -38,12 +39,26 @@ const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(452857981300)";
 
 /// The schemas, oldest first: number, name, SQLite's text, PostgreSQL's text. Never change a
 /// released one: databases remember a checksum of it.
-const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
-    1,
-    "fleet and feeds",
-    include_str!("../migrations/sqlite/0001_fleet_and_feeds.sql"),
-    include_str!("../migrations/postgres/0001_fleet_and_feeds.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+    (
+        1,
+        "fleet and feeds",
+        include_str!("../migrations/sqlite/0001_fleet_and_feeds.sql"),
+        include_str!("../migrations/postgres/0001_fleet_and_feeds.sql"),
+    ),
+    (
+        2,
+        "scores, news, documents",
+        include_str!("../migrations/sqlite/0002_scores_news_documents.sql"),
+        include_str!("../migrations/postgres/0002_scores_news_documents.sql"),
+    ),
+    (
+        3,
+        "observed items, jails",
+        include_str!("../migrations/sqlite/0003_observed.sql"),
+        include_str!("../migrations/postgres/0003_observed.sql"),
+    ),
+];
 
 /// Everything that was seen or done, in one database. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
@@ -105,6 +120,41 @@ impl Store {
         };
         begun.map_err(|error| StoreError::from_driver(what, error))
     }
+}
+
+impl Store {
+    /// Returns the number of the schema.
+    pub(crate) async fn schema(&self) -> Result<i64, StoreError> {
+        let mut tx = self.read("read the schema's number").await?;
+        let sql = "SELECT max(version) FROM _sqlx_migrations";
+        let found = tx.fetch(sql, vec![], |row| row.get::<Option<i64>>(0)).await?;
+        Ok(found.first().copied().flatten().unwrap_or(0))
+    }
+}
+
+/// Returns the greatest number of a schema in a SQLite file that this binary can bring up to date;
+/// `None` where it has none.
+pub(crate) async fn schema_of(
+    connection: &mut SqliteConnection,
+    url: &DatabaseUrl,
+) -> Result<Option<i64>, StoreError> {
+    let failed = |error: sqlx::Error| open_failed(url, error);
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let exists: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.map_err(failed)?;
+    if exists == 0 {
+        return Ok(None);
+    }
+    is_current(&mut *connection, &migrator(|(_, _, sqlite, _)| sqlite), url).await?;
+    let sql = "SELECT max(version) FROM _sqlx_migrations";
+    sqlx::query_scalar(sql).fetch_one(&mut *connection).await.map_err(failed)
+}
+
+/// Says whether SQLite finds the file itself broken: SQLITE_CORRUPT, SQLITE_NOTADB and their kin
+/// (<https://www.sqlite.org/rescode.html>; the low byte is the class).
+pub(crate) fn is_damage(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 async fn begin_postgres_writer(

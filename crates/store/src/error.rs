@@ -1,5 +1,6 @@
 //! What can go wrong between ifrit and its database.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::HostName;
@@ -75,6 +76,30 @@ pub enum StoreError {
         /// The host.
         host: HostName,
     },
+    /// A backup cannot be written, or read.
+    #[error("failed to use backup file {}", path.display())]
+    BackupFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A backup is damaged or no database of ifrit.
+    #[error("backup {} cannot be restored: {detail}", path.display())]
+    DamagedBackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// ifrit looks after SQLite files alone; a server has tools of its own.
+    #[error("cannot {what} a PostgreSQL database: its own {tool} does that")]
+    NotForPostgres {
+        /// What was to be done.
+        what: &'static str,
+        /// The tool of PostgreSQL.
+        tool: &'static str,
+    },
     /// More clients in a scope, or names in a question, than one statement can hold.
     #[error("{count} {of} asked for at once, the limit is {limit}")]
     TooMany {
@@ -104,9 +129,13 @@ impl StoreError {
     /// Returns whose move it is.
     pub fn kind(&self) -> StoreErrorKind {
         match self {
-            Self::InvalidUrl { .. } | Self::Newer { .. } | Self::TooMany { .. } => StoreErrorKind::User,
+            Self::InvalidUrl { .. }
+            | Self::Newer { .. }
+            | Self::TooMany { .. }
+            | Self::DamagedBackup { .. }
+            | Self::NotForPostgres { .. } => StoreErrorKind::User,
             Self::UnknownHost { .. } => StoreErrorKind::NotFound,
-            Self::Open { .. } | Self::Busy { .. } => StoreErrorKind::Unavailable,
+            Self::Open { .. } | Self::Busy { .. } | Self::BackupFile { .. } => StoreErrorKind::Unavailable,
             Self::Foreign { .. } | Self::Database { .. } | Self::Damaged { .. } => StoreErrorKind::Internal,
         }
     }
@@ -128,6 +157,9 @@ impl StoreError {
             Self::Damaged { .. } => Some("restore a backup; if the backup has it too, report a bug"),
             Self::UnknownHost { .. } => Some("declare the host in the inventory first"),
             Self::TooMany { .. } => Some("ask in smaller portions"),
+            Self::BackupFile { .. } => Some("an existing file is never overwritten: name a new one"),
+            Self::DamagedBackup { .. } => Some("take another backup; nothing was changed"),
+            Self::NotForPostgres { .. } => Some("see \"Backup and Restore\" in PostgreSQL's manual"),
             Self::Database { .. } => None,
         }
     }
@@ -140,9 +172,14 @@ const BUSY_CODES: [&str; 3] = ["5", "517", "55P03"];
 impl StoreError {
     /// Sorts an error of the driver.
     pub(crate) fn from_driver(what: &'static str, error: sqlx::Error) -> Self {
+        Self::from_driver_after(what, error, LOCK_WAIT)
+    }
+
+    /// Sorts an error of the driver, of a call that waited for so long for others.
+    pub(crate) fn from_driver_after(what: &'static str, error: sqlx::Error, waited: Duration) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
         if code.is_some_and(|code| BUSY_CODES.contains(&code.as_ref())) {
-            return Self::Busy { what, waited: LOCK_WAIT };
+            return Self::Busy { what, waited };
         }
         Self::Database { what, source: Box::new(error) }
     }

@@ -18,16 +18,16 @@ const READ_HOSTS: &str = "read the hosts";
 const HOSTS: &str = "SELECT h.id, h.name, c.name, h.address, st.packages_at, st.answered_at, ps.package_count, \
     s.os_id, s.os_version, s.codename, s.pretty_name, s.ecosystem, s.release, \
     s.kernel_name, s.kernel_running, s.kernel_installed, s.machine, \
-    co.started_at, co.finished_at, co.outcome, co.problems \
+    co.started_at, co.finished_at, co.outcome, co.problems, pa.name \
     FROM host h JOIN client c ON c.id = h.client_id JOIN host_state st ON st.host_id = h.id \
     LEFT JOIN host_system s ON s.host_id = h.id AND s.valid_to IS NULL \
     LEFT JOIN host_package_set p ON p.host_id = h.id AND p.valid_to IS NULL \
     LEFT JOIN package_set ps ON ps.id = p.package_set_id \
-    LEFT JOIN collection co ON co.id = st.collection_id \
+    LEFT JOIN collection co ON co.id = st.collection_id LEFT JOIN host pa ON pa.id = h.parent_id \
     WHERE h.retired_at IS NULL";
 
 impl Store {
-    /// Returns every declared host in the scope, sorted by client, then name.
+    /// Returns every declared host in the scope, and the jails that run on them, sorted by client, then name.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::TooMany`] clients.
@@ -113,41 +113,45 @@ fn read_host(row: &Row) -> Result<HostRecord, sqlx::Error> {
         id: HostId(row.get(0)?),
         name: row.parse(1, HostName::new)?,
         client: row.parse(2, ClientName::new)?,
+        parent: row.get::<Option<&str>>(21)?.map(|_| row.parse(21, HostName::new)).transpose()?,
         address: row.get::<Option<String>>(3)?.map(Address::new),
-        os: read_os(row)?,
+        os: read_os(row, 7)?,
         platform: platform(row, 11)?,
-        kernel: read_kernel(row)?,
+        kernel: read_kernel(row, 13)?,
         package_count: package_count.map(i64::unsigned_abs),
         packages_at,
         answered_at: row.time_or_null(5)?,
-        last_collection: read_look(row)?,
+        last_collection: read_look(row, 17)?,
     })
 }
 
-fn read_os(row: &Row) -> Result<Option<OsRelease>, sqlx::Error> {
-    let Some(id) = row.get::<Option<String>>(7)? else { return Ok(None) };
-    let (version, codename, pretty_name) = (row.get(8)?, row.get(9)?, row.get(10)?);
+/// Reads os_id, os_version, codename, pretty_name; NULL for none.
+pub(crate) fn read_os(row: &Row, column: usize) -> Result<Option<OsRelease>, sqlx::Error> {
+    let Some(id) = row.get::<Option<String>>(column)? else { return Ok(None) };
+    let (version, codename, pretty_name) = (row.get(column + 1)?, row.get(column + 2)?, row.get(column + 3)?);
     Ok(Some(OsRelease { id, version, codename, pretty_name }))
 }
 
-fn read_kernel(row: &Row) -> Result<Option<Kernel>, sqlx::Error> {
-    let Some(name) = row.get::<Option<String>>(13)? else { return Ok(None) };
-    let (running, installed, machine) = (row.get(14)?, row.get(15)?, row.get(16)?);
+/// Reads kernel_name, kernel_running, kernel_installed, machine; NULL for none.
+pub(crate) fn read_kernel(row: &Row, column: usize) -> Result<Option<Kernel>, sqlx::Error> {
+    let Some(name) = row.get::<Option<String>>(column)? else { return Ok(None) };
+    let (running, installed, machine) = (row.get(column + 1)?, row.get(column + 2)?, row.get(column + 3)?);
     Ok(Some(Kernel { name, running, installed, machine }))
 }
 
-fn read_look(row: &Row) -> Result<Option<CollectionRecord>, sqlx::Error> {
-    let Some(started_at) = row.time_or_null(17)? else { return Ok(None) };
-    let finished_at = row.time(18)?;
-    let outcome = row.parse(19, |word| {
+/// Reads started_at, finished_at, outcome, problems; NULL for none.
+pub(crate) fn read_look(row: &Row, column: usize) -> Result<Option<CollectionRecord>, sqlx::Error> {
+    let Some(started_at) = row.time_or_null(column)? else { return Ok(None) };
+    let finished_at = row.time(column + 1)?;
+    let outcome = row.parse(column + 2, |word| {
         CollectionOutcome::parse(word).ok_or_else(|| format!("collection outcome `{word}` is not known"))
     })?;
-    let problems = row.parse(20, read_problems)?;
+    let problems = row.parse(column + 3, read_problems)?;
     Ok(Some(CollectionRecord { started_at, finished_at, outcome, problems }))
 }
 
 /// Reads an ecosystem and, in the column behind it, a release; NULL for none.
-fn platform(row: &Row, column: usize) -> Result<Option<Platform>, sqlx::Error> {
+pub(crate) fn platform(row: &Row, column: usize) -> Result<Option<Platform>, sqlx::Error> {
     let ecosystem: Option<&str> = row.get(column)?;
     let release: Option<&str> = row.get(column + 1)?;
     let Some((ecosystem, release)) = ecosystem.zip(release) else { return Ok(None) };

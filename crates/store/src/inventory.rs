@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::Store;
 use crate::error::StoreError;
+use crate::ingest::jails::open_declared;
 use crate::package_set::{ContentHash, hash_part};
 use crate::posting::{PostingChanges, load_sets};
 use crate::record::InventoryChanges;
@@ -19,7 +20,16 @@ const WHAT: &str = "bring the database in line with the inventory";
 struct StoredHost {
     id: i64,
     address: Option<String>,
-    is_declared: bool,
+    standing: Standing,
+}
+
+/// What a host is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Declared,
+    /// A jail that was last seen running on the host with this id.
+    Jail(i64),
+    Retired,
 }
 
 impl Store {
@@ -122,6 +132,8 @@ async fn sync_hosts(
     // id, client_id, name, kind, address, declared_at
     let mut rows: Vec<[Value<'_>; 6]> = Vec::new();
     let mut states: Vec<[Value<'_>; 2]> = Vec::new();
+    // client_id, host_id, valid_from
+    let mut opened: Vec<[Value<'_>; 3]> = Vec::new();
     for host in &inventory.hosts {
         let client =
             *clients.get(host.client.as_str()).expect("invariant: sync_clients knows each host's client");
@@ -129,15 +141,22 @@ async fn sync_hosts(
             continue;
         }
         let id = match stored.get(&(client, host.name.clone())) {
-            Some(known) if known.is_declared && known.address.as_deref() == address(host) => continue,
+            Some(known) if known.standing == Standing::Declared => {
+                if known.address.as_deref() == address(host) {
+                    continue;
+                }
+                changes.updated.push(host.name.clone());
+                known.id
+            }
             Some(known) => {
-                let list = if known.is_declared { &mut changes.updated } else { &mut changes.revived };
-                list.push(host.name.clone());
+                changes.revived.push(host.name.clone());
+                opened.push([client.into(), known.id.into(), now.into()]);
                 known.id
             }
             None => {
                 changes.added.push(host.name.clone());
                 states.push([next_id.into(), client.into()]);
+                opened.push([client.into(), next_id.into(), now.into()]);
                 next_id += 1;
                 next_id - 1
             }
@@ -145,21 +164,17 @@ async fn sync_hosts(
         let name = host.name.as_str().into();
         rows.push([id.into(), client.into(), name, "host".into(), address(host).into(), now.into()]);
     }
-    let mut retired = Vec::new();
-    for ((client, name), host) in &stored {
-        if host.is_declared && !declared.contains(&(*client, name)) {
-            changes.retired.push(name.clone());
-            retired.push(host.id);
-        }
-    }
+    let retired = no_longer(&stored, &declared, &mut changes);
     // First, because a name may be declared once.
     retire(tx, &retired, now).await?;
     tx.execute_rows(
         "INSERT INTO host (id, client_id, name, kind, address, declared_at) VALUES",
-        "ON CONFLICT (id) DO UPDATE SET address = excluded.address, retired_at = NULL",
+        "ON CONFLICT (id) DO UPDATE SET address = excluded.address, kind = excluded.kind, parent_id = NULL, \
+         retired_at = NULL",
         rows,
     )
     .await?;
+    open_declared(tx, opened).await?;
     tx.execute_rows("INSERT INTO host_state (host_id, client_id) VALUES", "", states).await?;
     for list in [&mut changes.added, &mut changes.retired, &mut changes.revived, &mut changes.updated] {
         list.sort();
@@ -167,19 +182,47 @@ async fn sync_hosts(
     Ok(changes)
 }
 
+/// Returns the ids of what is to be retired: hosts that are not declared any more, with their jails, and
+/// jails whose name is now that of a declared host.
+fn no_longer(
+    stored: &BTreeMap<(i64, HostName), StoredHost>,
+    declared: &BTreeSet<(i64, &HostName)>,
+    changes: &mut InventoryChanges,
+) -> Vec<i64> {
+    let mut retired = BTreeSet::new();
+    for ((client, name), host) in stored {
+        if host.standing == Standing::Declared && !declared.contains(&(*client, name)) {
+            changes.retired.push(name.clone());
+            retired.insert(host.id);
+        }
+    }
+    let names: BTreeSet<&HostName> = declared.iter().map(|(_, name)| *name).collect();
+    let is_over = |(name, parent): (&HostName, i64)| names.contains(name) || retired.contains(&parent);
+    let jails = stored.iter().filter_map(|((_, name), host)| match host.standing {
+        Standing::Jail(parent) if is_over((name, parent)) => Some(host.id),
+        _ => None,
+    });
+    let jails: Vec<i64> = jails.collect();
+    retired.into_iter().chain(jails).collect()
+}
+
 async fn stored_hosts(tx: &mut Tx) -> Result<BTreeMap<(i64, HostName), StoredHost>, StoreError> {
-    let sql = "SELECT id, client_id, name, address, retired_at FROM host";
+    let sql = "SELECT id, client_id, name, address, retired_at, parent_id FROM host";
     let read = |row: &Row| {
         let name = row.parse(2, HostName::new)?;
-        let is_declared = row.get::<Option<i64>>(4)?.is_none();
-        let host = StoredHost { id: row.get(0)?, address: row.get(3)?, is_declared };
+        let standing = match (row.get::<Option<i64>>(4)?, row.get(5)?) {
+            (Some(_), _) => Standing::Retired,
+            (None, Some(parent)) => Standing::Jail(parent),
+            (None, None) => Standing::Declared,
+        };
+        let host = StoredHost { id: row.get(0)?, address: row.get(3)?, standing };
         Ok(((row.get(1)?, name), host))
     };
     Ok(tx.fetch(sql, vec![], read).await?.into_iter().collect())
 }
 
 /// Retires hosts: closes their intervals and takes them out of the posting lists.
-async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result<(), StoreError> {
     let ids = || hosts.iter().map(|id| [Value::from(*id)]).collect::<Vec<_>>();
     let head = "SELECT client_id, host_id, package_set_id FROM host_package_set \
                 WHERE valid_to IS NULL AND host_id IN (VALUES";
@@ -193,7 +236,7 @@ async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result<(), StoreE
     }
     postings.apply(tx).await?;
     let now = now.as_microsecond();
-    for table in ["host_package_set", "host_system"] {
+    for table in ["host_package_set", "host_system", "host_item", "host_item_state", "host_declared"] {
         let head = format!(
             "UPDATE {table} SET valid_to = CASE WHEN valid_from > {now} THEN valid_from ELSE {now} END \
              WHERE valid_to IS NULL AND host_id IN (VALUES"

@@ -12,12 +12,19 @@
 //! - `package_set`: one client's set of interned packages, found by a hash over its content.
 //! - `host_package_set`, `host_system`: intervals. A new row means that something changed, so
 //!   history costs what changes cost, and any moment can be asked for.
+//! - `host_item`, `host_item_state`: services, listeners, accounts, keys and so on, as intervals of
+//!   single items, and since when each kind of them is known. A change between two collections is
+//!   the border between two intervals ([`Store::changes`]), so none is recorded for itself.
+//! - `host_declared`: when a host was declared. A running jail is a `host` too, of kind `jail`, named
+//!   `JAIL.PARENT`: it has packages and postings of its own and lives as long as it runs.
 //! - `collection`, `host_state`: the log of looks at hosts, and the last one for each host.
 //! - `posting`: from a package version to a bitmap of the hosts that have it now. This is what makes
 //!   "who has it" a matter of milliseconds; it is derived, and [`Store::check_postings`] proves it.
 //! - `host_key`: public keys that a person trusts.
 //! - `advisory` and its index tables, `exploited`, `coverage`, `feed_snapshot`: what feeds say, each
 //!   revision with the dates between which it was said.
+//! - `exploit_score`, `news_item`: the last forecast of EPSS; what news feeds showed.
+//! - `feed_document`: the documents that the content of each feed was read from, as fetched.
 //!
 //! # Invariants
 //! - Each read of what belongs to a client takes a [`ClientScope`], and one module puts it into the
@@ -30,6 +37,7 @@
 //! - Times are stored in whole microseconds; finer ones are cut. A NUL in a text is stored as U+FFFD.
 
 mod bitmap;
+mod changes;
 mod db;
 mod error;
 mod feed;
@@ -37,21 +45,30 @@ mod host_keys;
 mod hosts;
 mod ingest;
 mod inventory;
+mod item;
+mod item_wire;
+mod maintenance;
 mod package_set;
 mod packages;
 mod posting;
 mod problem_text;
 mod record;
 mod scope;
+mod snapshot;
 mod sql;
 mod url;
 
+pub use changes::{CHANGES_PAGE_MOMENTS, Change, ChangeEvent, ChangePage, ChangeQuery};
 pub use db::Store;
 pub use error::{StoreCause, StoreError, StoreErrorKind};
+pub use feed::{DocumentRecord, NewDocument, NewNews, NewScores, NewsRecord, ScoresReport};
 pub use ingest::INGEST_BATCH_HOSTS;
+pub use item::{Item, ItemKind, manager_word, transport_word};
+pub use maintenance::{DatabaseCheck, backup, check, restore};
 pub use record::{
     ClientScope, CollectionOutcome, CollectionRecord, CoverageRow, EntryChanges, FeedRecord, HostId,
     HostRecord, IngestReport, InventoryChanges, NewSnapshot, PackageVersionId, PlatformCount,
     PostingDifference, PostingDifferenceKind, SnapshotOutcome, SnapshotReport, SyncOutcome, SyncRecord,
 };
+pub use snapshot::HostSnapshot;
 pub use url::DatabaseUrl;

@@ -132,7 +132,8 @@ impl Store {
     }
 }
 
-async fn by_id(tx: &mut Tx, ids: &[i64]) -> Result<BTreeMap<i64, PackageVersion>, StoreError> {
+/// Reads package versions by their ids.
+pub(crate) async fn by_id(tx: &mut Tx, ids: &[i64]) -> Result<BTreeMap<i64, PackageVersion>, StoreError> {
     let tail = ") AS v CROSS JOIN package_version p WHERE p.id = v.column1";
     let found =
         tx.fetch_rows(PACKAGES, tail, ids.iter().map(|id| [(*id).into()]).collect(), read_package).await?;

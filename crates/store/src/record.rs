@@ -110,9 +110,12 @@ pub struct IngestReport {
     /// Hosts of collections that no inventory declares: nothing of these is recorded. In the order
     /// of the batch.
     pub undeclared: Vec<HostName>,
+    /// Running jails that were not recorded, because their name (`JAIL.PARENT`) belongs to a declared
+    /// host or to a jail of another host.
+    pub jails_refused: Vec<HostName>,
 }
 
-/// A declared host and what was last seen of it.
+/// A declared host, or a jail that runs on one, and what was last seen of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRecord {
     /// Its number.
@@ -121,7 +124,9 @@ pub struct HostRecord {
     pub name: HostName,
     /// Its client.
     pub client: ClientName,
-    /// Where it is reached; `None` = the machine that ifrit runs on.
+    /// The host that it is a jail of; `None` = it is declared.
+    pub parent: Option<HostName>,
+    /// Where it is reached; `None` = the machine that ifrit runs on, or a jail.
     pub address: Option<Address>,
     /// The operating system, where it was ever read.
     pub os: Option<OsRelease>,

@@ -17,7 +17,7 @@ use crate::sql::{Row, Tx, Value};
 
 /// The share of its entries that a feed must keep, in percent, to be taken without question. A
 /// broken download or a parser's fault loses most of them; no feed withdraws half of what it said.
-const KEPT_PERCENT_MIN: usize = 50;
+pub(super) const KEPT_PERCENT_MIN: usize = 50;
 
 /// Advisories whose rows are put together before they are written.
 const ADVISORIES_PER_STEP: usize = 4096;
@@ -170,7 +170,7 @@ fn content_hash(advisory: &Advisory) -> ContentHash {
     hasher.finalize().into()
 }
 
-fn shrunken(feed: &FeedName, current: usize, offered: usize) -> Problem {
+pub(super) fn shrunken(feed: &FeedName, current: usize, offered: usize) -> Problem {
     let place = Place::Feed { feed: feed.to_string(), part: String::new() };
     let message = format!("it has {offered} entries where {current} are known; what is known is kept");
     Problem::new(Code::FeedShrunken, place, message)
@@ -364,7 +364,7 @@ async fn write_coverage(tx: &mut Tx, feed: &FeedName, coverage: &[CoverageRow]) 
         .await
 }
 
-async fn write_sync(
+pub(super) async fn write_sync(
     tx: &mut Tx,
     feed: &FeedName,
     origin: &str,

@@ -54,6 +54,7 @@ enum JoinByBody {
 #[serde(rename_all = "kebab-case")]
 enum AffectsBody {
     NotAffected,
+    Undetermined,
     Ranges { ranges: Vec<RangeBody>, earlier_fixes: Vec<String> },
 }
 
@@ -109,6 +110,7 @@ fn write_affected(affected: &Affected) -> AffectedBody {
         },
         affects: match &affected.affects {
             Affects::NotAffected => AffectsBody::NotAffected,
+            Affects::Undetermined => AffectsBody::Undetermined,
             Affects::Ranges { ranges, earlier_fixes } => AffectsBody::Ranges {
                 ranges: ranges.iter().map(write_range).collect(),
                 earlier_fixes: earlier_fixes.iter().map(ToString::to_string).collect(),
@@ -142,6 +144,7 @@ fn read_affected(body: AffectedBody) -> Result<Affected, String> {
         },
         affects: match body.affects {
             AffectsBody::NotAffected => Affects::NotAffected,
+            AffectsBody::Undetermined => Affects::Undetermined,
             AffectsBody::Ranges { ranges, earlier_fixes } => Affects::Ranges {
                 ranges: ranges.into_iter().map(read_range).collect(),
                 earlier_fixes: earlier_fixes.into_iter().map(Version::new).collect(),
@@ -183,6 +186,7 @@ mod tests {
         ];
         let affects = prop_oneof![
             Just(Affects::NotAffected),
+            Just(Affects::Undetermined),
             (vec(range(), 0..4), vec(any::<String>(), 0..3)).prop_map(|(ranges, fixes)| Affects::Ranges {
                 ranges,
                 earlier_fixes: fixes.into_iter().map(Version::new).collect()

@@ -4,6 +4,8 @@
 //! another. What was not read stays as it was, with its age.
 
 mod intern;
+pub(crate) mod items;
+pub(crate) mod jails;
 mod prepare;
 mod system;
 
@@ -21,6 +23,7 @@ use crate::record::{CollectionOutcome, IngestReport};
 use crate::sql::{Row, Tx, Value};
 
 use self::intern::resolve_sets;
+use self::jails::{Running, jail_collections};
 use self::prepare::{PackageNews, Prepared, prepare};
 
 /// Hosts whose collections are recorded in one transaction. While it runs, other writers wait.
@@ -79,14 +82,18 @@ impl Store {
         for batch in batches(collections) {
             // Sorting and hashing happen before anybody has to wait for us.
             let prepared: Vec<Prepared<'_>> = batch.iter().map(prepare).collect();
+            let jails = jail_collections(batch);
+            let jails: Vec<(usize, Prepared<'_>)> =
+                jails.iter().map(|(parent, jail)| (*parent, prepare(jail))).collect();
             let mut tx = self.write("record what hosts answered").await?;
-            let recorded = record_batch(&mut tx, &prepared, now).await?;
+            let recorded = record_batch(&mut tx, &prepared, &jails, now).await?;
             tx.commit().await?;
             report.recorded += recorded.recorded;
             report.packages_changed += recorded.packages_changed;
             report.packages_unchanged += recorded.packages_unchanged;
             report.outdated.extend(recorded.outdated);
             report.undeclared.extend(recorded.undeclared);
+            report.jails_refused.extend(recorded.jails_refused);
         }
         Ok(report)
     }
@@ -106,14 +113,15 @@ fn batches<'a>(mut collections: &'a [Collection]) -> Vec<&'a [Collection]> {
     batches
 }
 
-async fn record_batch(
+async fn record_batch<'a>(
     tx: &mut Tx,
-    prepared: &[Prepared<'_>],
+    prepared: &'a [Prepared<'a>],
+    jails: &'a [(usize, Prepared<'a>)],
     now: Timestamp,
 ) -> Result<IngestReport, StoreError> {
-    let mut known = known_hosts(tx, prepared).await?;
+    let mut known = known_hosts(tx, KNOWN_DECLARED, prepared.iter()).await?;
     let mut report = IngestReport::default();
-    let mut matched = Vec::with_capacity(prepared.len());
+    let mut matched = Vec::with_capacity(prepared.len() + jails.len());
     for prepared in prepared {
         let host = &prepared.collection.host;
         match known.remove(host.as_str()) {
@@ -124,21 +132,66 @@ async fn record_batch(
     report.recorded = matched.len();
     let outdated = matched.iter().filter(|it| it.is_outdated());
     report.outdated = outdated.map(|it| it.prepared.collection.host.clone()).collect();
+    match_jails(tx, prepared, jails, &mut matched, &mut report).await?;
     record_packages(tx, &matched, &mut report).await?;
     system::record_systems(tx, &matched).await?;
+    items::record_items(tx, &matched).await?;
     record_looks(tx, &matched, now).await?;
     Ok(report)
 }
 
-async fn known_hosts(tx: &mut Tx, prepared: &[Prepared<'_>]) -> Result<HashMap<String, Known>, StoreError> {
+/// Adds the jails of the hosts that are to be recorded.
+async fn match_jails<'a>(
+    tx: &mut Tx,
+    prepared: &[Prepared<'_>],
+    jails: &'a [(usize, Prepared<'a>)],
+    matched: &mut Vec<Matched<'a>>,
+    report: &mut IngestReport,
+) -> Result<(), StoreError> {
+    let parents: HashMap<&HostName, &Matched<'_>> =
+        matched.iter().filter(|it| !it.is_outdated()).map(|it| (&it.prepared.collection.host, it)).collect();
+    let running: Vec<_> = jails
+        .iter()
+        .filter_map(|(parent, jail)| {
+            let parent = parents.get(&prepared.get(*parent)?.collection.host)?;
+            let (client, at) = (parent.known.client, parent.finished_at());
+            let running = Running { name: &jail.collection.host, parent: parent.known.host, client, at };
+            Some((running, jail))
+        })
+        .collect();
+    let (running, recorded): (Vec<_>, Vec<_>) = running.into_iter().unzip();
+    drop(parents);
+    let refused = jails::sync_jails(tx, matched, &running).await?;
+    let recorded: Vec<_> =
+        recorded.into_iter().filter(|jail| !refused.contains(&jail.collection.host)).collect();
+    report.jails_refused = refused;
+    let mut known = known_hosts(tx, KNOWN_JAILS, recorded.iter().copied()).await?;
+    for prepared in recorded {
+        if let Some(known) = known.remove(prepared.collection.host.as_str()) {
+            matched.push(Matched { known, prepared });
+        }
+    }
+    Ok(())
+}
+
+/// Which hosts [`known_hosts`] takes: a jail and a declared host are never taken for each other.
+const KNOWN_DECLARED: &str = "h.parent_id IS NULL";
+const KNOWN_JAILS: &str = "h.parent_id IS NOT NULL";
+
+async fn known_hosts<'a>(
+    tx: &mut Tx,
+    which: &'static str,
+    prepared: impl Iterator<Item = &'a Prepared<'a>>,
+) -> Result<HashMap<String, Known>, StoreError> {
     let head = "SELECT h.name, h.id, h.client_id, c.id, c.finished_at, st.settled_at, st.answered_at, \
                 st.packages_at, p.package_set_id, p.valid_from, ps.content_hash \
                 FROM host h JOIN host_state st ON st.host_id = h.id \
                 LEFT JOIN collection c ON c.id = st.collection_id \
                 LEFT JOIN host_package_set p ON p.host_id = h.id AND p.valid_to IS NULL \
                 LEFT JOIN package_set ps ON ps.id = p.package_set_id \
-                WHERE h.retired_at IS NULL AND h.name IN (VALUES";
-    let names = prepared.iter().map(|prepared| [prepared.collection.host.as_str().into()]).collect();
+                WHERE h.retired_at IS NULL AND";
+    let head = format!("{head} {which} AND h.name IN (VALUES");
+    let names = prepared.map(|prepared| [prepared.collection.host.as_str().into()]).collect();
     let read = |row: &Row| {
         let last: (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
         let set: (Option<i64>, Option<i64>, Option<Vec<u8>>) = (row.get(8)?, row.get(9)?, row.get(10)?);
@@ -156,7 +209,7 @@ async fn known_hosts(tx: &mut Tx, prepared: &[Prepared<'_>]) -> Result<HashMap<S
         };
         Ok((row.get(0)?, known))
     };
-    Ok(tx.fetch_rows(head, ")", names, read).await?.into_iter().collect())
+    Ok(tx.fetch_rows(&head, ")", names, read).await?.into_iter().collect())
 }
 
 /// A host whose package set is not what it was.

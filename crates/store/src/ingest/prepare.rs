@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use model::{Code, Collection, Level, Place, Platform, Problem};
+use model::{Code, Collection, Level, Observed, Place, Platform, Problem};
 
+use super::items::{ITEM_BODY_BYTES_MAX, ITEMS_PER_KIND_MAX, PreparedKind, prepare as prepare_items};
 use crate::package_set::{PACKAGE_PART_BYTES_MAX, PreparedSet, prepare as prepare_set};
 use crate::record::CollectionOutcome;
 
@@ -12,6 +13,8 @@ pub(super) struct Prepared<'a> {
     pub(super) collection: &'a Collection,
     pub(super) platform: Option<Platform>,
     pub(super) packages: PackageNews<'a>,
+    /// Every kind of item that was read.
+    pub(super) items: Vec<PreparedKind>,
     pub(super) outcome: CollectionOutcome,
     pub(super) problems: Cow<'a, [Problem]>,
 }
@@ -40,8 +43,14 @@ pub(super) fn prepare(collection: &Collection) -> Prepared<'_> {
     {
         problems.to_mut().push(left_out(collection, set.left_out));
     }
+    let items = prepare_items(&collection.observed);
+    let cut = items.iter().filter(|kind| kind.left_out > 0).map(|kind| items_left_out(collection, kind));
+    let cut: Vec<Problem> = cut.collect();
+    if !cut.is_empty() {
+        problems.to_mut().extend(cut);
+    }
     let outcome = outcome(collection, &problems);
-    Prepared { collection, platform, packages, outcome, problems }
+    Prepared { collection, platform, packages, items, outcome, problems }
 }
 
 fn supported_platform(collection: &Collection) -> Option<Platform> {
@@ -58,9 +67,19 @@ fn left_out(collection: &Collection, count: usize) -> Problem {
         .with_hint("look at the host's package database: no honest package has such a name")
 }
 
+fn items_left_out(collection: &Collection, kind: &PreparedKind) -> Problem {
+    let place = Place::Host { host: collection.host.clone(), part: kind.kind.to_string() };
+    let message = format!(
+        "{} items were left out: beyond the first {ITEMS_PER_KIND_MAX}, or of more than {ITEM_BODY_BYTES_MAX} bytes",
+        kind.left_out
+    );
+    Problem::new(Code::CollectFactUnreadable, place, message)
+}
+
 fn outcome(collection: &Collection, problems: &[Problem]) -> CollectionOutcome {
     let Collection { os, kernel, packages, .. } = collection;
-    if os.is_none() && kernel.is_none() && packages.is_none() {
+    let has_items = collection.observed != Observed::default();
+    if os.is_none() && kernel.is_none() && packages.is_none() && !has_items {
         return CollectionOutcome::Failed;
     }
     let is_whole = os.is_some() && kernel.is_some() && packages.is_some();

@@ -39,13 +39,7 @@ pub fn inventory(hosts: &[&str]) -> Inventory {
         }
         let address = Address::new(format!("{name}.example"));
         let connection = Connection::Ssh { address, port: 22, user: None, host_keys: vec![] };
-        inventory.hosts.push(Host {
-            name: host(name),
-            client,
-            connection,
-            tags: vec![],
-            place: Place::Nowhere,
-        });
+        inventory.hosts.push(Host::new(host(name), client, connection, Place::Nowhere));
     }
     inventory
 }
@@ -89,6 +83,7 @@ pub fn collection(name: &str, second: i64, packages: &[&str]) -> Collection {
             machine: "x86_64".to_owned(),
         }),
         packages: Some(packages.iter().map(read).collect()),
+        observed: model::Observed::default(),
         problems: vec![],
     }
 }

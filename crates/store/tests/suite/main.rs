@@ -1,12 +1,16 @@
 //! One suite of tests for both databases. On SQLite each case is a test of its own; on PostgreSQL
 //! all of them are one test, so that one server serves them, each in a database of its own.
 
+mod changes;
 mod concurrency;
+mod feed_parts;
 mod feeds;
 mod fleet;
 mod history;
 mod inventory;
 mod keys;
+mod maintenance;
+mod observed;
 mod opening;
 mod postgres;
 mod postings;
@@ -64,10 +68,17 @@ fn run<F: Future<Output = ()>>(text: &str, case: impl FnOnce(Place) -> F) {
 }
 
 suite! {
+    changes::every_border_is_told_once,
+    changes::pages_join_without_gap_or_repeat,
+    changes::random_histories_are_replayed_from_their_changes,
     concurrency::two_handles_write_in_turn,
     concurrency::first_opens_at_once_make_one_schema,
     concurrency::a_reader_sees_one_state,
     concurrency::a_call_that_is_dropped_anywhere_leaves_nothing,
+    feed_parts::scores_are_the_last_forecast,
+    feed_parts::news_is_kept_and_linked,
+    feed_parts::documents_are_replaced_as_a_set,
+    feed_parts::an_unchanged_feed_is_confirmed,
     feeds::advisories_come_back_by_any_id_in_any_case,
     feeds::a_change_is_a_revision_and_the_rest_is_left_alone,
     feeds::a_snapshot_that_lost_most_entries_is_refused,
@@ -92,7 +103,12 @@ suite! {
     inventory::the_same_inventory_changes_nothing,
     inventory::an_address_may_change,
     keys::keys_are_trusted_and_revoked,
+    maintenance::a_sound_database_passes_and_a_wrong_bit_does_not,
+    observed::items_come_back_and_what_was_not_read_stays,
+    observed::a_boot_time_may_wobble,
+    observed::jails_are_hosts_of_their_own,
     opening::a_newer_schema_is_refused,
+    opening::an_older_database_is_brought_up_to_date,
     opening::another_schema_is_refused,
     opening::what_was_written_is_there_after_reopening,
     postings::random_histories_keep_the_postings_right,

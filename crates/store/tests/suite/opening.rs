@@ -16,7 +16,11 @@ async fn refused(place: &Place) -> StoreError {
 pub async fn a_newer_schema_is_refused(place: Place) {
     place.open().await.close().await;
     let row = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) ";
-    execute(&place, &format!("{row} SELECT 999, 'future', success, checksum, 0 FROM _sqlx_migrations")).await;
+    execute(
+        &place,
+        &format!("{row} SELECT 999, 'future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1"),
+    )
+    .await;
     let error = refused(&place).await;
     assert!(matches!(&error, StoreError::Newer { found: 999, .. }), "{error:?}");
     assert_eq!(error.kind(), StoreErrorKind::User);
@@ -39,6 +43,36 @@ pub async fn what_was_written_is_there_after_reopening(place: Place) {
     let store = place.open().await;
     assert_eq!(store.hosts(&ClientScope::All).await.expect("read"), before);
     assert_eq!(packages(&store, "a", None).await, Some(vec!["curl=8".to_owned()]));
+}
+
+pub async fn an_older_database_is_brought_up_to_date(place: Place) {
+    let store = place.open().await;
+    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), at(5)).await.expect("synced");
+    record(&store, &[collection("a", 10, &["curl=8"])]).await;
+    store.close().await;
+    // Back to what schema 2 had.
+    for statement in [
+        "DROP TABLE host_item",
+        "DROP TABLE host_item_state",
+        "DROP TABLE host_declared",
+        "DROP INDEX host_parent",
+        "DROP INDEX host_package_set_valid_from",
+        "DROP INDEX host_system_valid_from",
+        "ALTER TABLE host DROP COLUMN parent_id",
+        "DELETE FROM _sqlx_migrations WHERE version = 3",
+    ] {
+        execute(&place, statement).await;
+    }
+    let store = place.open().await;
+    assert_eq!(packages(&store, "a", None).await, Some(vec!["curl=8".to_owned()]));
+    let shown = crate::observed::snapshot(&store, "a", None).await.expect("declared");
+    assert_eq!((shown.declared_at, shown.observed), (at(0), model::Observed::default()));
+    assert_eq!(
+        crate::observed::snapshot(&store, "b", Some(3)).await.and_then(|it| it.retired_at),
+        Some(at(5))
+    );
+    assert_eq!(crate::observed::snapshot(&store, "b", None).await, None);
 }
 
 #[test]

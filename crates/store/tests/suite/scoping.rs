@@ -38,6 +38,25 @@ async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str
         }
         shown.insert(name, found);
     }
+    let all_ids: Vec<_> = all.iter().map(|host| host.id).collect();
+    for (name, moment) in [("host_at", None), ("host_at, then", Some(at(15)))] {
+        let mut found = BTreeSet::new();
+        for host in &all {
+            if store.host_at(scope, &host.name, moment).await.expect("read").is_some() {
+                found.insert(host.name.to_string());
+            }
+        }
+        shown.insert(name, found);
+    }
+    for (name, moment) in [("observed", None), ("observed, then", Some(at(15)))] {
+        let found = store.observed(scope, &all_ids, &store::ItemKind::ALL, moment).await.expect("read");
+        shown.insert(name, found.into_keys().map(name_of).collect());
+    }
+    for (name, hosts) in [("changes", None), ("changes of hosts", Some(all_ids.as_slice()))] {
+        let query = store::ChangeQuery { since: at(0), until: at(1000), hosts };
+        let found = store.changes(scope, &query).await.expect("read").changes;
+        shown.insert(name, found.into_iter().map(|change| change.host.to_string()).collect());
+    }
     let counts = store.platforms(scope).await.expect("read");
     let total: u64 = counts.iter().map(|count| count.hosts).sum();
     shown.insert("platforms", (0..total).map(|n| n.to_string()).collect());
@@ -51,7 +70,9 @@ pub async fn no_read_shows_another_clients_rows(place: Place) {
     let mut looks = Vec::new();
     for (path, version) in paths.iter().zip(["1", "1", "1", "1", "2"]) {
         let name = path.split_once('/').expect("client/host").1;
-        looks.push(collection(name, 10, &["musl=1", &format!("curl={version}")]));
+        let mut look = collection(name, 10, &["musl=1", &format!("curl={version}")]);
+        look.observed = crate::observed::everything();
+        looks.push(look);
         let key = HostKey::new(format!("ssh-ed25519 AAAA{name}"));
         store.trust_host_key(&host(name), &key, "SHA256:x", "eva", at(5)).await.expect("trusted");
     }

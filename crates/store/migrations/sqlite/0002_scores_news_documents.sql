@@ -1,0 +1,56 @@
+-- Conventions: see 0001. Nothing here belongs to a client.
+
+-- EPSS: the last forecast alone. It is new each day for every CVE, so revisions would be all there is.
+CREATE TABLE exploit_score (
+    -- In ASCII upper case.
+    cve TEXT PRIMARY KEY,
+    -- Both in millionths.
+    probability INTEGER NOT NULL,
+    percentile INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row: what exploit_score holds.
+CREATE TABLE exploit_score_set (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- The day of the forecast; NULL = the feed does not say.
+    scored_on TEXT,
+    score_count INTEGER NOT NULL
+) STRICT;
+
+-- News is a window: what leaves it stays known here.
+CREATE TABLE news_item (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    -- Unique within the source.
+    key TEXT NOT NULL,
+    title TEXT NOT NULL,
+    link TEXT,
+    published_at INTEGER,
+    -- When it was first recorded.
+    seen_at INTEGER NOT NULL,
+    UNIQUE (source, key)
+) STRICT;
+CREATE INDEX news_item_seen_at ON news_item (seen_at);
+
+CREATE TABLE news_item_vulnerability (
+    -- In ASCII upper case.
+    cve TEXT NOT NULL,
+    news_item_id INTEGER NOT NULL REFERENCES news_item (id),
+    PRIMARY KEY (cve, news_item_id)
+) STRICT, WITHOUT ROWID;
+
+-- The documents of feeds as they were fetched: what a server calls unchanged is taken from here, and so
+-- is what goes into an offline bundle.
+CREATE TABLE feed_document (
+    feed TEXT NOT NULL,
+    -- The URL, or the path for a file.
+    label TEXT NOT NULL,
+    -- What the server says of this version of it (RFC 9110, 8.8).
+    etag TEXT,
+    last_modified TEXT,
+    -- When it was fetched or last called unchanged.
+    fetched_at INTEGER NOT NULL,
+    -- As fetched, compressed where it is so published.
+    body BLOB NOT NULL,
+    PRIMARY KEY (feed, label)
+) STRICT;

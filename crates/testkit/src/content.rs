@@ -35,6 +35,7 @@ const DEBIAN_SETUP: &str = include_str!("host_scripts/debian-setup.sh");
 const FREEBSD_VERSION: &str = include_str!("host_scripts/freebsd-version.sh");
 const FREEBSD_UNAME: &str = include_str!("host_scripts/freebsd-uname.sh");
 const FREEBSD_PKG: &str = include_str!("host_scripts/freebsd-pkg.sh");
+const FREEBSD_SERVICE: &str = include_str!("host_scripts/freebsd-service.sh");
 
 /// Writes `seed/`, `hide` and `boot/` of a host into its folder.
 pub(crate) fn write(spec: &HostSpec, folder: &Path) -> Result<(), FleetError> {
@@ -123,6 +124,7 @@ impl Layer {
             ("bin/freebsd-version", FREEBSD_VERSION),
             ("usr/sbin/pkg", FREEBSD_PKG),
             ("usr/local/sbin/pkg", FREEBSD_PKG),
+            ("usr/sbin/service", FREEBSD_SERVICE),
         ] {
             self.add(path, script.as_bytes())?;
             self.make_executable(path)?;

@@ -55,7 +55,7 @@ pub enum HostContent {
         /// `etc/alpine-release`, `etc/apk/{repositories,world,arch}`.
         root: PathBuf,
     },
-    /// A FreeBSD host, emulated: `uname`, `freebsd-version` and `pkg` are stand-ins that answer from
+    /// A FreeBSD host, emulated: `uname`, `freebsd-version`, `service` and `pkg` are stand-ins that answer from
     /// what is given here; everything else is this machine's.
     RecordedFreeBsd {
         /// What `freebsd-version -u` says: `14.1-RELEASE-p5`.

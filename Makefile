@@ -8,7 +8,7 @@ demo: ## boot a fleet of real sshd hosts, scan it, say who is vulnerable; cleans
 	@scripts/demo
 
 test: ## everything: formatting, lints, unit, property, store and end-to-end tests
-	@scripts/need openssh-server openssh-client iproute2 postgresql dash busybox git
+	@scripts/need openssh-server openssh-client iproute2 postgresql dash busybox git sudo opendoas
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@scripts/test

@@ -35,23 +35,39 @@ pub enum Verb {
     /// Make a workspace: a small git repository that declares clients, hosts and services
     Init(InitArguments),
     /// Check the workspace: settings and declarations
-    Check(JsonArguments),
+    Check(CheckArguments),
     /// Show settings
     Config(ConfigArguments),
     /// List hosts with what was seen of them, or trust their keys
     Hosts(HostsArguments),
+    /// Show everything that is known of one host, now or in the past
+    Host(HostArguments),
     /// Ask hosts what they run: read-only, one connection and one command each
     Scan(SelectionArguments),
     /// List advisory feeds, or bring them up to date
     Feeds(FeedsArguments),
     /// Say who is vulnerable to an advisory, and why
     Who(WhoArguments),
+    /// Say which hosts have a package, and in which version
+    Packages(PackagesArguments),
+    /// Show each declared service beside what was seen of it
+    Services(SelectionArguments),
+    /// List what changed on hosts: packages, services, accounts, keys, ports and so on
+    Changes(ChangesArguments),
+    /// Back up, restore or check the database
+    Db(DbArguments),
     /// Audit an unpacked root file system without any state
     AuditRoot(AuditRootArguments),
     /// Audit a list of packages without any state
     AuditPackages(AuditPackagesArguments),
     /// Compare versions as a package manager does
     VersionCompare(VersionCompareArguments),
+    /// Turn a list of hosts that you already have into declarations
+    Import(ImportArguments),
+    /// Give the declared hosts, with their keys, to other tools
+    Inventory(InventoryArguments),
+    /// Serve an editor over standard input and output: diagnostics, definitions, hover, completion
+    Lsp,
     /// Print a page of the generated reference
     #[command(hide = true)]
     Reference(ReferenceArguments),
@@ -72,6 +88,16 @@ pub struct JsonArguments {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+    /// Print one SARIF 2.1.0 document, as code scanners and editors read it
+    #[arg(long, conflicts_with = "json")]
+    pub sarif: bool,
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +148,93 @@ pub struct SelectionArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct HostArguments {
+    #[command(subcommand)]
+    pub verb: HostVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HostVerb {
+    /// Show everything that is known of a host or a jail
+    Show(HostShowArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct HostShowArguments {
+    /// Host, or jail as JAIL.HOST
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What was so at that moment: a day (2026-03-03, its end in UTC), a time (2026-03-03T14:00:00Z) or
+    /// a time ago (30m, 24h, 7d, 2w); default: now
+    #[arg(long, value_name = "WHEN")]
+    pub at: Option<String>,
+    /// List the packages too
+    #[arg(long)]
+    pub packages: bool,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PackagesArguments {
+    /// Package by binary or source name, as a pattern, with or without a version in the package
+    /// manager's own order: openssl, 'lib*', 'openssl<3.0.15'
+    #[arg(value_name = "SPEC")]
+    pub spec: String,
+    /// Hosts, as a selector such as `client:acme tag:edge not lb-*`; default: all
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// Print one JSON object per version, host and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ChangesArguments {
+    /// Hosts, as a selector such as `client:acme tag:edge not lb-*`; default: all
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// From when: a day (2026-03-03, its start in UTC), a time (2026-03-03T14:00:00Z) or a time ago (30m,
+    /// 24h, 7d, 2w)
+    #[arg(long, value_name = "WHEN")]
+    pub since: String,
+    /// Until when, written alike (of a day: its end); default: now
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only this kind of change; repeatable: host, os, kernel, package, account, authorized-key, boot,
+    /// cron, group, jail, listener, privilege, reboot, service, stale-process
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<String>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DbArguments {
+    #[command(subcommand)]
+    pub verb: DbVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DbVerb {
+    /// Write a copy of a SQLite database to a new file, while others use it
+    Backup(DbFileArguments),
+    /// Put a backup in the place of a SQLite database, which nobody else may have open
+    Restore(DbFileArguments),
+    /// Check the database: its pages and references, its schema, its derived lists
+    Check(JsonArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct DbFileArguments {
+    /// Backup file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct FeedsArguments {
     #[command(subcommand)]
@@ -133,15 +246,69 @@ pub struct FeedsArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum FeedsVerb {
-    /// Bring feeds up to date from files
+    /// Bring feeds up to date: over HTTPS as the settings say, or from files
     Sync(SyncArguments),
+    /// List news, the newest first; CVEs that an item names stand beside it
+    News(NewsArguments),
+    /// Make a key that signs bundles, and print its public half
+    Keygen(KeygenArguments),
+    /// Write the feeds in use into one signed file, for a place without a net
+    Export(ExportArguments),
+    /// Take the feeds of a bundle, after checking its signature
+    Import(FeedsImportArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArguments {
+    /// New file for the secret key
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The bundle to write
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// File with the secret key, made by `ifrit feeds keygen`
+    #[arg(long, value_name = "KEYFILE")]
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct FeedsImportArguments {
+    /// The bundle to read
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Public key to trust beside those of the setting `feeds.trusted_keys`; repeatable
+    #[arg(long, value_name = "ifrit-feeds:...")]
+    pub key: Vec<String>,
+    /// Take feeds also if they are older than those in use
+    #[arg(long)]
+    pub allow_older: bool,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct SyncArguments {
-    /// Directory with feed files, in any layout: Alpine secdb, VuXML, DSA and DLA lists, OSV, KEV
+    /// Read feed files below this directory instead, in any layout; nothing is fetched
     #[arg(long, value_name = "DIR")]
-    pub from: PathBuf,
+    pub from: Option<PathBuf>,
+    /// Take a feed also if it lost more than half of its entries: after looking at it
+    #[arg(long)]
+    pub accept_shrunken: bool,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewsArguments {
+    /// News of this day and later; default: the last 30 days
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub since: Option<jiff::civil::Date>,
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
@@ -205,6 +372,60 @@ pub struct VersionCompareArguments {
     /// Two versions; without them, lines `A B` are read from standard input
     #[arg(value_name = "VERSION", num_args = 2, allow_hyphen_values = true)]
     pub versions: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// What the file is
+    #[arg(value_enum)]
+    pub format: ImportFormat,
+    /// File to read; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Client of the hosts for which the file names none
+    #[arg(long, value_name = "NAME", value_parser = parse_client)]
+    pub client: Option<ClientName>,
+    /// Write to this new file instead of printing; default: inventory/FORMAT.star of the workspace
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub write: Option<Option<PathBuf>>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum ImportFormat {
+    /// Table with a header: comma, semicolon or tab
+    Csv,
+    /// ssh_config(5), such as ~/.ssh/config
+    SshConfig,
+    /// INI inventory, or the JSON of `ansible-inventory --list`
+    AnsibleInventory,
+    /// Device or VM list of the REST API of NetBox or Nautobot
+    NetboxJson,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("form").required(true))]
+pub struct InventoryArguments {
+    /// Hosts, as a selector such as `client:acme tag:edge not lb-*`; default: all
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// JSON as an Ansible inventory script prints it
+    #[arg(long, group = "form")]
+    pub ansible: bool,
+    /// Inventory file of pyinfra 3
+    #[arg(long, group = "form")]
+    pub pyinfra: bool,
+    /// One JSON object per host and line
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Also write the pinned host keys to this file, and tell Ansible or pyinfra to accept no others
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// Ignored: Ansible calls inventory scripts with it
+    #[arg(long, conflicts_with_all = ["pyinfra", "json"])]
+    pub list: bool,
+    /// Print no variables: Ansible asks so for one host, and has them from the list
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["pyinfra", "json", "list"])]
+    pub host: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -27,12 +27,15 @@ const VARIABLES: [Variable; 6] = [
         meaning: "Overrides the setting `database`; `--database` overrides it in turn.",
     },
     Variable { name: NO_COLOR, meaning: "Any value: no colours (<https://no-color.org>)." },
-    Variable { name: HOME, meaning: "Where `~/` in `ssh.identities` leads." },
+    Variable { name: HOME, meaning: "Where `~/` in paths of settings and of the SSH configuration leads." },
     Variable {
         name: AGENT_SOCKET,
         meaning: "The SSH agent that is asked for keys, if the setting `ssh.agent` is on.",
     },
-    Variable { name: USER, meaning: "Who is recorded as having trusted a host key." },
+    Variable {
+        name: USER,
+        meaning: "Who is recorded as having trusted a host key; `%u` in the SSH configuration.",
+    },
 ];
 
 /// Reads what the use cases need to know of the process's surroundings.

@@ -39,18 +39,20 @@ impl Exit {
         match self {
             Self::Nothing => {
                 "Done, nothing to act on: nobody is vulnerable (`who`, `audit-root`, `audit-packages`), the workspace \
-                 is sound (`check`), every host answered completely (`scan`), every feed was taken (`feeds sync`)."
+                 is sound (`check`), every host answered completely (`scan`), every feed was taken (`feeds sync`), \
+                 every declared service was seen to run (`services`), the database is whole (`db check`)."
             }
             Self::Something => {
                 "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
-                 completely, a feed was refused, a host's key is not trusted."
+                 completely, a feed was refused, a host's key is not trusted, a declared service does not run, the \
+                 database is damaged."
             }
             Self::Usage => {
                 "The command line makes no sense: unknown flag, malformed selector or id, no such host or platform."
             }
             Self::Unknown => {
-                "Nobody is known to be vulnerable, but some could not be judged (`who`, `audit-root`, \
-                 `audit-packages`). Never read this as safe."
+                "Nobody is known to be vulnerable (`who`, `audit-root`, `audit-packages`) and no service to be down \
+                 (`services`), but some could not be judged. Never read this as safe."
             }
             Self::NoAnswer => {
                 "No answer: no workspace, a workspace with errors where a sound one is needed, a database, feed \

@@ -5,6 +5,7 @@ mod environment;
 mod exit;
 mod failure;
 mod printer;
+mod sarif;
 mod verbs;
 
 use std::process::ExitCode;

@@ -101,11 +101,71 @@ pub enum Error {
         /// What was found instead.
         problems: Vec<Problem>,
     },
+    /// The settings enable a feed that there is none of.
+    #[error("`feeds.enabled` names `{given}`, and there is no such feed")]
+    FeedSetting {
+        /// What stands there.
+        given: String,
+    },
+    /// A key of feed bundles is malformed.
+    #[error("a key of feed bundles cannot be read")]
+    BundleKey {
+        /// Why.
+        source: advisory::InvalidKey,
+    },
+    /// No key is trusted to sign feed bundles.
+    #[error("no key is trusted to sign feed bundles")]
+    NoTrustedKey,
+    /// No feed was ever taken.
+    #[error("no feed is in use, so there is nothing to export")]
+    NothingToExport,
+    /// A feed bundle is refused.
+    #[error("bundle {} is refused", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: advisory::BundleError,
+    },
     /// A vulnerability id is malformed.
     #[error("`{given}` is no id of a vulnerability or advisory")]
     VulnerabilityId {
         /// What was typed.
         given: String,
+    },
+    /// No host of this name was declared at the moment that was asked for.
+    #[error("no host `{given}` is known{}", at.map_or_else(String::new, |at| format!(" at {at}")))]
+    HostUnknown {
+        /// What was typed.
+        given: String,
+        /// The moment; `None` = now.
+        at: Option<jiff::Timestamp>,
+    },
+    /// A point in time is malformed.
+    #[error("`{given}` is no date or time")]
+    Moment {
+        /// What was typed.
+        given: String,
+    },
+    /// A package specification is malformed.
+    #[error("package `{given}`: {why}")]
+    PackageSpec {
+        /// What was typed.
+        given: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A kind of change that there is none of.
+    #[error("`{given}` is no kind of change")]
+    ChangeKind {
+        /// What was typed.
+        given: String,
+    },
+    /// A backup or restore was refused or failed.
+    #[error("nothing was changed")]
+    Database {
+        /// Why.
+        source: store::StoreError,
     },
     /// Random bytes could not be had.
     #[error("the system gives no random bytes: {why}")]
@@ -133,12 +193,28 @@ impl Error {
             | Self::Platform { .. }
             | Self::NoHost { .. }
             | Self::Selector { .. }
+            | Self::BundleKey { .. }
+            | Self::NoTrustedKey
+            | Self::HostUnknown { .. }
+            | Self::Moment { .. }
+            | Self::PackageSpec { .. }
+            | Self::ChangeKind { .. }
             | Self::VulnerabilityId { .. } => ErrorKind::User,
-            Self::NoWorkspace { .. } | Self::Declarations { .. } => ErrorKind::Workspace,
+            Self::Database { source } => match source.kind() {
+                store::StoreErrorKind::User | store::StoreErrorKind::NotFound => ErrorKind::User,
+                store::StoreErrorKind::Unavailable | store::StoreErrorKind::Internal => {
+                    ErrorKind::Unavailable
+                }
+            },
+            Self::NoWorkspace { .. } | Self::Declarations { .. } | Self::FeedSetting { .. } => {
+                ErrorKind::Workspace
+            }
             Self::Write { .. }
             | Self::Read { .. }
             | Self::Unauditable { .. }
             | Self::NoFeed { .. }
+            | Self::NothingToExport
+            | Self::Bundle { .. }
             | Self::Random { .. }
             | Self::Store(_)
             | Self::Feeds(_)
@@ -153,17 +229,39 @@ impl Error {
                 Some("`ifrit init DIR` makes a workspace; `-C DIR` names one".to_owned())
             }
             Self::Declarations { .. } => Some("`ifrit check` shows them again".to_owned()),
-            Self::AlreadyThere { .. } => Some("choose an empty directory; nothing was written".to_owned()),
+            Self::AlreadyThere { .. } => Some("choose another place; nothing was written".to_owned()),
             Self::Platform { .. } => {
                 Some("expected alpine:RELEASE, debian:RELEASE or freebsd:RELEASE, for example alpine:3.20".to_owned())
             }
             Self::NoHost { .. } => Some("`ifrit hosts` lists what is declared".to_owned()),
             Self::Selector { source, .. } => source.hint.clone(),
             Self::NoFeed { .. } => Some(
-                "expected Alpine secdb JSON, VuXML, DSA/DLA lists, OSV records or the KEV catalogue, in any layout"
+                "expected Alpine secdb JSON, VuXML, Debian's tracker JSON or DSA/DLA lists, OSV records, the KEV \
+                 catalogue, EPSS scores, RSS or Atom, in any layout"
                     .to_owned(),
             ),
+            Self::BundleKey { .. } => Some("`ifrit feeds keygen FILE` makes a key and prints its public half".to_owned()),
+            Self::NoTrustedKey => Some(
+                "give the signer's public key with `--key`, or put it into `feeds.trusted_keys`".to_owned(),
+            ),
+            Self::NothingToExport => Some("`ifrit feeds sync` first".to_owned()),
+            Self::Bundle { .. } => Some("nothing was taken from it; the feeds in use stay".to_owned()),
+            Self::FeedSetting { .. } => Some(
+                "expected alpine-secdb, cisa-kev, debian-dsa, debian-tracker, epss, freebsd-vuxml, news or osv".to_owned(),
+            ),
             Self::VulnerabilityId { .. } => Some("expected for example CVE-2024-6387".to_owned()),
+            Self::HostUnknown { .. } => Some("`ifrit hosts` lists what is declared and the jails that run there".to_owned()),
+            Self::Moment { .. } => Some(
+                "expected a day in UTC (2026-03-03), a time (2026-03-03T14:00:00Z) or a time ago (30m, 24h, 7d, 2w)"
+                    .to_owned(),
+            ),
+            Self::PackageSpec { .. } => {
+                Some("expected for example openssl, 'lib*' or 'openssl<3.0.15', quoted for the shell".to_owned())
+            }
+            Self::ChangeKind { .. } => {
+                Some(format!("expected one of {}", crate::changes::ChangeKind::words().join(", ")))
+            }
+            Self::Database { source } => source.hint().map(str::to_owned),
             Self::Store(source) => source.hint().map(str::to_owned),
             _ => None,
         }

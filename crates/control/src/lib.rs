@@ -6,12 +6,20 @@
 //! what is needed of it); the clock is read here ([`Clock`]) and nowhere below.
 
 pub mod audit;
+pub mod changes;
 mod clock;
+pub mod database;
 mod error;
+pub mod export;
 pub mod feeds;
+pub mod host;
 pub mod hosts;
 pub mod init;
+mod moment;
+pub mod packages;
+mod reach;
 pub mod scan;
+pub mod services;
 mod session;
 pub mod settings;
 pub mod trust;
@@ -21,8 +29,12 @@ pub mod workspace;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind};
 pub use fleet::{Progress, ProgressState};
+pub use lang::{import, lsp};
 pub use session::{OnFaultyWorkspace, Session};
-pub use store::{ClientScope, CollectionOutcome, FeedRecord, HostRecord};
+pub use store::{
+    Change, ChangeEvent, ClientScope, CollectionOutcome, DatabaseCheck, FeedRecord, HostRecord, HostSnapshot,
+    Item, ItemKind, NewsRecord, manager_word, transport_word,
+};
 pub use workspace::{Surroundings, Workspace};
 
 /// Returns the documentation of every Starlark function that a workspace's files can call.

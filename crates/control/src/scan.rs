@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use fleet::{
-    AnyConnector, Identities, Limits, LocalConnector, Progress, SshConnector, Target, TargetConnection,
+    Access, AnyConnector, Identities, Limits, LocalConnector, Progress, SshConnector, Target,
+    TargetConnection,
 };
 use jiff::SignedDuration;
 use model::selector::Selector;
@@ -13,6 +14,7 @@ use store::{ClientScope, IngestReport};
 use tokio::sync::mpsc::Sender;
 
 use crate::error::Error;
+use crate::reach::{Reached, reach};
 use crate::session::Session;
 
 /// What a scan saw.
@@ -22,6 +24,8 @@ pub struct ScanReport {
     pub hosts: Vec<ScannedHost>,
     /// What it changed in the database.
     pub ingest: IngestReport,
+    /// What is wrong with the SSH configuration and known_hosts, whichever host it concerns.
+    pub problems: Vec<Problem>,
 }
 
 /// How complete a host's answer is.
@@ -74,14 +78,14 @@ pub async fn scan(
     progress: Option<Sender<Progress>>,
 ) -> Result<ScanReport, Error> {
     let hosts = session.select(selector).await?;
-    let targets = targets(session, &hosts).await?;
-    let connector = Arc::new(connector(session));
+    let Reached { targets, problems } = reach(session, &hosts).await?;
+    let connector = Arc::new(AnyConnector { local: LocalConnector, ssh: ssh_connector(session) });
     let limits = limits(session);
     let collections = fleet::collect(&targets, &FactRequests::scan(), connector, &limits, progress).await;
     let ingest = session.store.record_collections(&collections, session.clock.now()).await?;
     let rows =
         hosts.iter().zip(&collections).map(|(host, collection)| scanned_host(host, collection)).collect();
-    Ok(ScanReport { hosts: rows, ingest })
+    Ok(ScanReport { hosts: rows, ingest, problems })
 }
 
 /// Returns the limits that the settings ask for.
@@ -95,8 +99,8 @@ pub(crate) fn limits(session: &Session) -> Limits {
     }
 }
 
-/// Joins each host with its pinned keys: those of the inventory if it has any, else the recorded ones.
-async fn targets(session: &Session, hosts: &[&Host]) -> Result<Vec<Target>, Error> {
+/// Joins each host with its pinned keys, as ifrit itself knows them (without the SSH configuration): those of the inventory if it has any, else the recorded ones.
+pub(crate) async fn targets(session: &Session, hosts: &[&Host]) -> Result<Vec<Target>, Error> {
     let mut recorded = session.store.trusted_host_keys(&ClientScope::All).await?;
     let default_user = UserName::new(session.workspace.settings.ssh_user());
     let mut target = |host: &&Host| {
@@ -112,18 +116,19 @@ async fn targets(session: &Session, hosts: &[&Host]) -> Result<Vec<Target>, Erro
                 },
             },
         };
-        Target { host: host.name.clone(), connection }
+        Target { host: host.name.clone(), connection, access: Access::default() }
     };
     Ok(hosts.iter().map(&mut target).collect())
 }
 
-fn connector(session: &Session) -> AnyConnector {
+/// Makes the connector of one run, with the keys that the settings and the surroundings name.
+pub(crate) fn ssh_connector(session: &Session) -> SshConnector {
     let (workspace, surroundings) = (&session.workspace, &session.surroundings);
     let agent_socket =
         workspace.settings.ssh_uses_agent().then(|| surroundings.agent_socket.clone()).flatten();
     let key_files = workspace.settings.ssh_identities().iter();
     let key_files = key_files.map(|path| workspace.resolve(path, surroundings.home.as_deref())).collect();
-    AnyConnector { local: LocalConnector, ssh: SshConnector::new(Identities { agent_socket, key_files }) }
+    SshConnector::new(Identities { agent_socket, key_files })
 }
 
 fn scanned_host(host: &Host, collection: &Collection) -> ScannedHost {

@@ -66,7 +66,8 @@ impl Session {
         let systems = self.systems().await?;
         let inventory = &self.workspace.inventory;
         let services = services_by_host(inventory);
-        let is_taken = |host: &&Host| is_taken(selector, host, &services, &systems);
+        let groups = groups_by_host(inventory);
+        let is_taken = |host: &&Host| is_taken(selector, host, &services, &groups, &systems);
         let hosts: Vec<_> = inventory.hosts.iter().filter(is_taken).collect();
         if hosts.is_empty() {
             return Err(Error::NoHost { selector: selector.to_string() });
@@ -86,7 +87,7 @@ impl Session {
 }
 
 /// Reads the setting `database`: a relative path starts at the workspace, wherever ifrit is started.
-fn database_url(workspace: &Workspace) -> Result<DatabaseUrl, Error> {
+pub(crate) fn database_url(workspace: &Workspace) -> Result<DatabaseUrl, Error> {
     let database = workspace.settings.database();
     let path = database.strip_prefix("sqlite:").unwrap_or(database);
     if database.contains("://") {
@@ -105,10 +106,21 @@ fn services_by_host(inventory: &Inventory) -> BTreeMap<&HostName, Vec<&Service>>
     services
 }
 
+fn groups_by_host(inventory: &Inventory) -> BTreeMap<&HostName, Vec<&str>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for group in &inventory.groups {
+        for host in &group.hosts {
+            groups.entry(host).or_default().push(group.name.as_str());
+        }
+    }
+    groups
+}
+
 fn is_taken(
     selector: &Selector,
     host: &Host,
     services: &BTreeMap<&HostName, Vec<&Service>>,
+    groups: &BTreeMap<&HostName, Vec<&str>>,
     systems: &BTreeMap<HostName, String>,
 ) -> bool {
     let services: Vec<_> =
@@ -120,7 +132,7 @@ fn is_taken(
         services: &services,
         tags: &tags,
         os: systems.get(&host.name).map(String::as_str),
-        site: None,
-        groups: &[],
+        site: host.site.as_ref().map(|it| it.as_str()),
+        groups: groups.get(&host.name).map(Vec::as_slice).unwrap_or_default(),
     })
 }

@@ -1,13 +1,15 @@
 //! `ifrit hosts trust`: host keys are shown, a person compares them, then they are pinned.
 
 pub use fleet::ShownKey;
+use fleet::{SshConnector, Target};
 use futures::StreamExt as _;
 use model::selector::Selector;
 use model::{Connection, Host, HostKey, HostName};
 use store::ClientScope;
 
 use crate::error::Error;
-use crate::scan::limits;
+use crate::reach::reach;
+use crate::scan::{limits, ssh_connector};
 use crate::session::Session;
 
 /// How many hosts are asked for their key at the same time. Few, because sshd counts connections
@@ -56,23 +58,42 @@ pub async fn show_keys(session: &Session, selector: &Selector) -> Result<Vec<Key
     let hosts = session.select(selector).await?;
     let trusted = session.store.trusted_host_keys(&ClientScope::All).await?;
     let limits = limits(session);
-    let probes = hosts.into_iter().map(|host| {
+    let targets = reach(session, &hosts).await?.targets;
+    let connector = ssh_connector(session);
+    let probes = hosts.into_iter().zip(&targets).map(|(host, target)| {
         let trusted = trusted.get(&host.name).map(Vec::as_slice).unwrap_or_default();
-        keys_of_host(host, trusted, &limits)
+        keys_of_host(host, target, &connector, trusted, &limits)
     });
     Ok(futures::stream::iter(probes).buffered(PROBES_MAX).collect().await)
 }
 
-async fn keys_of_host(host: &Host, trusted: &[HostKey], limits: &fleet::Limits) -> KeysOfHost {
+async fn keys_of_host(
+    host: &Host,
+    target: &Target,
+    connector: &SshConnector,
+    trusted: &[HostKey],
+    limits: &fleet::Limits,
+) -> KeysOfHost {
     let shown = match &host.connection {
         Connection::Local => KeysShown::NotOverSsh,
         Connection::Ssh { host_keys, .. } if !host_keys.is_empty() => KeysShown::PinnedInInventory,
-        Connection::Ssh { address, port, .. } => match fleet::probe_host_keys(address, *port, limits).await {
+        Connection::Ssh { .. } => match connector.probe(target, limits).await {
             Ok(keys) => compare(keys, trusted),
-            Err(error) => KeysShown::None { why: error.to_string() },
+            Err(error) => KeysShown::None { why: explain(&error) },
         },
     };
     KeysOfHost { host: host.name.clone(), shown }
+}
+
+/// Says why there is no key, with all causes.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 fn compare(keys: Vec<ShownKey>, trusted: &[HostKey]) -> KeysShown {

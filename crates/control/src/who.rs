@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use advisory::{AdvisoryIndex, Coverage, Match};
 use model::{
-    Advisory, ClientName, Ecosystem, ExploitedVulnerability, FeedName, FindingState, Fix, HostName,
-    PackageName, PackagePattern, PackageVersion, Platform, Reason, Severity, VulnerabilityId,
+    Advisory, ClientName, Ecosystem, ExploitScore, ExploitedVulnerability, FeedName, FindingState, Fix,
+    HostName, PackageName, PackagePattern, PackageVersion, Platform, Reason, Severity, VulnerabilityId,
 };
 use store::{ClientScope, HostId, HostRecord, PackageVersionId, Store};
 
@@ -27,6 +27,8 @@ pub struct WhoAnswer {
     pub advisories: Vec<AdvisoryLine>,
     /// What is known of its exploitation.
     pub exploited: Option<ExploitedVulnerability>,
+    /// How likely its exploitation is, where EPSS says; of several ids the likeliest.
+    pub score: Option<ExploitScore>,
     /// One row per host and installed package that an advisory speaks of, and one row for each host
     /// that has none; sorted by state, client, host, package.
     pub rows: Vec<WhoRow>,
@@ -99,24 +101,48 @@ impl WhoAnswer {
 /// # Errors
 /// [`Error::VulnerabilityId`] where the id cannot be one; [`Error::Store`] where the database fails.
 pub async fn who(session: &Session, id: &str, scope: &ClientScope) -> Result<WhoAnswer, Error> {
-    let (ids, advisories) = look_up(&session.store, parse_id(id)?).await?;
-    let exploited = session.store.exploited(&ids).await?;
-    let coverage: Vec<_> = session.store.coverage().await?.into_iter().map(coverage).collect();
-    let index = AdvisoryIndex::new(advisories, coverage, exploited.clone());
-    let installed = installed_versions(&session.store, index.advisories()).await?;
+    let store = &session.store;
+    let (ids, advisories) = look_up(store, parse_id(id)?).await?;
+    let exploited = store.exploited(&ids).await?;
+    let score = store.scores(&ids).await?.into_iter().max_by_key(|score| score.probability);
+    let coverage: Vec<_> = store.coverage().await?.into_iter().map(coverage).collect();
+    let installed = installed_versions(store, &advisories).await?;
     let (version_ids, versions): (Vec<_>, Vec<_>) = installed.into_iter().unzip();
-    let matches = advisory::match_packages(&index, &versions);
-    let postings = postings(&session.store, scope, &matches, &version_ids).await?;
-    let hosts = session.store.hosts(scope).await?;
+    let matches = matches(store, &ids, &advisories, &coverage, &exploited, &versions).await?;
+    let postings = postings(store, scope, &matches, &version_ids).await?;
+    let hosts = store.hosts(scope).await?;
+    let index = AdvisoryIndex::new(advisories, coverage, exploited.clone());
     let mut rows = package_rows(&hosts, &matches, &versions, &version_ids, &postings);
     rows.extend(remaining_rows(&hosts, &rows, &ids, &index));
     rows.sort();
     Ok(WhoAnswer {
         advisories: lines(index.advisories()),
         exploited: exploited.into_iter().next(),
+        score,
         ids,
         rows,
     })
+}
+
+/// Matches by the advisories about the ids and by those that must be known too, and returns what is
+/// about the ids.
+async fn matches(
+    store: &Store,
+    ids: &[VulnerabilityId],
+    advisories: &[Advisory],
+    coverage: &[Coverage],
+    exploited: &[ExploitedVulnerability],
+    versions: &[PackageVersion],
+) -> Result<Vec<Match>, Error> {
+    let mut known = advisories.to_vec();
+    let needed = advisory::needed_ids(advisories);
+    if !needed.is_empty() {
+        known.extend(store.advisories_about(&needed).await?);
+    }
+    let index = AdvisoryIndex::new(known, coverage.to_vec(), exploited.to_vec());
+    let mut matches = advisory::match_packages(&index, versions);
+    matches.retain(|found| ids.iter().any(|id| found.is_about(id)));
+    Ok(matches)
 }
 
 fn parse_id(text: &str) -> Result<VulnerabilityId, Error> {

@@ -4,9 +4,10 @@ use model::{Level, Place, Problem};
 use serde::Serialize;
 
 use super::{count, root, surroundings};
-use crate::arguments::{GlobalArguments, JsonArguments};
+use crate::arguments::{CheckArguments, GlobalArguments};
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::sarif;
 
 /// A problem as `--json` prints it.
 #[derive(Serialize)]
@@ -22,11 +23,14 @@ struct ProblemRow<'a> {
 
 pub fn run(
     global: &GlobalArguments,
-    arguments: &JsonArguments,
+    arguments: &CheckArguments,
     printer: &mut Printer,
 ) -> anyhow::Result<Exit> {
     let workspace = control::workspace::load(&root(global)?, &surroundings(global))?;
-    for problem in &workspace.problems {
+    if arguments.sarif {
+        printer.json(&sarif::document(&workspace.root, &workspace.problems))?;
+    }
+    for problem in workspace.problems.iter().filter(|_| !arguments.sarif) {
         if arguments.json {
             printer.json(&row(problem))?;
         } else {

@@ -13,6 +13,7 @@ use crate::printer::{Printer, cell};
 struct HostRow<'a> {
     client: &'a str,
     host: &'a str,
+    jail_of: Option<&'a str>,
     address: Option<&'a str>,
     os: Option<&'a str>,
     ecosystem: Option<&'a str>,
@@ -60,7 +61,11 @@ fn cells(host: &HostRecord) -> Vec<comfy_table::Cell> {
     vec![
         cell(&host.client),
         cell(&host.name),
-        or_dash(host.address.as_ref().map(ToString::to_string).or(Some("local".to_owned()))),
+        cell(match (&host.address, &host.parent) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(parent)) => format!("jail of {parent}"),
+            (None, None) => "local".to_owned(),
+        }),
         or_dash(host.os.as_ref().map(|os| os.pretty_name.clone())),
         or_dash(host.kernel.as_ref().map(|kernel| kernel.running.clone())),
         or_dash(host.package_count.map(|count| count.to_string())),
@@ -72,6 +77,7 @@ fn row(host: &HostRecord) -> HostRow<'_> {
     HostRow {
         client: host.client.as_str(),
         host: host.name.as_str(),
+        jail_of: host.parent.as_ref().map(|it| it.as_str()),
         address: host.address.as_ref().map(|it| it.as_str()),
         os: host.os.as_ref().map(|os| os.pretty_name.as_str()),
         ecosystem: host.platform.as_ref().map(|it| it.ecosystem.as_str()),

@@ -1,13 +1,23 @@
 //! One file per verb: resolve, do, print, exit status.
 
 mod audit;
+mod changes;
 mod check;
 mod config;
+mod db;
 mod feeds;
+mod host;
+mod host_json;
 mod hosts;
+mod import;
 mod init;
+mod inventory;
+mod item_text;
+mod lsp;
+mod packages;
 mod reference;
 mod scan;
+mod services;
 mod trust;
 mod version_compare;
 mod who;
@@ -30,12 +40,20 @@ pub async fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result
         Verb::Check(arguments) => check::run(global, arguments, printer),
         Verb::Config(arguments) => config::run(global, arguments, printer),
         Verb::Hosts(arguments) => hosts::run(global, arguments, printer).await,
+        Verb::Host(arguments) => host::run(global, arguments, printer).await,
         Verb::Scan(arguments) => scan::run(global, arguments, printer).await,
         Verb::Feeds(arguments) => feeds::run(global, arguments, printer).await,
         Verb::Who(arguments) => who::run(global, arguments, printer).await,
+        Verb::Packages(arguments) => packages::run(global, arguments, printer).await,
+        Verb::Services(arguments) => services::run(global, arguments, printer).await,
+        Verb::Changes(arguments) => changes::run(global, arguments, printer).await,
+        Verb::Db(arguments) => db::run(global, arguments, printer).await,
         Verb::AuditRoot(arguments) => audit::run_root(arguments, printer),
         Verb::AuditPackages(arguments) => audit::run_packages(arguments, printer),
         Verb::VersionCompare(arguments) => version_compare::run(arguments, printer),
+        Verb::Import(arguments) => import::run(global, arguments, printer),
+        Verb::Inventory(arguments) => inventory::run(global, arguments, printer).await,
+        Verb::Lsp => lsp::run(global).await,
         Verb::Reference(arguments) => Ok(reference::run(arguments, printer)),
     }
 }
@@ -60,6 +78,22 @@ fn selector(words: &[String]) -> Result<Selector, control::Error> {
         return Ok(Selector::everything());
     }
     Selector::parse(&text).map_err(|source| control::Error::Selector { text, source })
+}
+
+/// Opens the workspace and its database to look things up: with errors in the inventory, for the
+/// hosts last known.
+async fn open_to_read(global: &GlobalArguments, printer: &mut Printer) -> Result<Session, control::Error> {
+    let session = open(global, OnFaultyWorkspace::UseLastKnown).await?;
+    if session.workspace.has_errors() {
+        session.workspace.problems.iter().for_each(|problem| printer.problem(problem));
+        printer.complain("warning: the inventory has errors; answering from what was last known");
+    }
+    Ok(session)
+}
+
+/// Returns a time to the minute, for people.
+fn minute(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
 }
 
 /// Returns `1 host`, `2 hosts`.

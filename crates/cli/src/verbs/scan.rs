@@ -51,6 +51,9 @@ pub async fn run(
 }
 
 fn print(report: &ScanReport, is_json: bool, printer: &mut Printer) -> anyhow::Result<()> {
+    for problem in &report.problems {
+        printer.problem(problem);
+    }
     if is_json {
         return report.hosts.iter().try_for_each(|host| printer.json(&row(host)));
     }
@@ -58,6 +61,9 @@ fn print(report: &ScanReport, is_json: bool, printer: &mut Printer) -> anyhow::R
     printer.table(&titles, report.hosts.iter().map(cells).collect());
     for problem in report.hosts.iter().flat_map(|host| &host.problems) {
         printer.problem(problem);
+    }
+    for jail in &report.ingest.jails_refused {
+        printer.complain(format_args!("warning: a jail is not recorded: another host is called {jail}"));
     }
     let of = |wanted| report.hosts.iter().filter(|host| host.completeness == wanted).count();
     printer.say(format_args!(

@@ -27,6 +27,8 @@ struct Row<'a> {
     feeds: Vec<&'a str>,
     severity: Option<&'a str>,
     exploited: bool,
+    epss: Option<f64>,
+    epss_percentile: Option<f64>,
     reason: &'a str,
 }
 
@@ -86,7 +88,11 @@ fn print_head(answer: &WhoAnswer, printer: &mut Printer) {
         [] => "no loaded advisory speaks of it".to_owned(),
         feeds => format!("spoken of by {}", feeds.join(", ")),
     };
-    printer.data(format_args!("{}: {spoken_of}", ids.join(" = ")));
+    let score = answer
+        .score
+        .as_ref()
+        .map(|score| format!("; EPSS {} (higher than {} of all)", score.probability, score.percentile));
+    printer.data(format_args!("{}: {spoken_of}{}", ids.join(" = "), score.unwrap_or_default()));
     if let Some(exploited) = &answer.exploited {
         printer.data(format_args!("EXPLOITED (CISA KEV since {}): {}", exploited.added, exploited.name));
     }
@@ -139,6 +145,8 @@ fn json_row<'a>(answer: &'a WhoAnswer, row: &'a WhoRow) -> Row<'a> {
         feeds: package.iter().flat_map(|it| &it.feeds).map(|feed| feed.as_str()).collect(),
         severity: package.and_then(|it| it.severity).map(|it| it.as_str()),
         exploited: answer.exploited.is_some(),
+        epss: answer.score.as_ref().map(|score| score.probability.as_f64()),
+        epss_percentile: answer.score.as_ref().map(|score| score.percentile.as_f64()),
         reason: row.reason.as_str(),
     }
 }

@@ -22,9 +22,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Heavy or dangerous dependencies and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 6] = [
+const FENCES: [(&str, &[&str]); 7] = [
     ("russh", &["fleet", "testkit"]),
     ("sqlx", &["store"]),
+    ("reqwest", &["advisory"]),
     ("starlark", &["lang", "plan"]),
     ("clap", &["cli"]),
     ("comfy-table", &["cli"]),

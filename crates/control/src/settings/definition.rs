@@ -11,6 +11,8 @@ pub enum Kind {
     Text,
     /// A list of texts.
     Texts,
+    /// One of some words.
+    OneOf(&'static [&'static str]),
     /// `true` or `false`.
     Switch,
     /// A whole number within bounds.
@@ -28,6 +30,10 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
+            Self::OneOf(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+                quoted.join(" or ")
+            }
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Whole { min, max } => format!("a whole number from {min} to {max}"),
         }
@@ -73,7 +79,7 @@ impl Definition {
 }
 
 /// Every setting. Top-level keys first, then section by section (TOML wants it so).
-pub const DEFINITIONS: [Definition; 7] = [
+pub const DEFINITIONS: [Definition; 23] = [
     Definition {
         key: "database",
         kind: Kind::Text,
@@ -101,6 +107,27 @@ pub const DEFINITIONS: [Definition; 7] = [
         doc: "Whether keys of the SSH agent (`SSH_AUTH_SOCK`) are tried, before the files.",
     },
     Definition {
+        key: "ssh.config",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&["~/.ssh/config"]),
+        doc: "Files of OpenSSH's configuration that say how hosts are reached: HostName, User, Port, ProxyJump, \
+              IdentityFile and the like. What the inventory says goes before them. An empty list reads none.",
+    },
+    Definition {
+        key: "ssh.known_hosts",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&["~/.ssh/known_hosts"]),
+        doc: "Files of OpenSSH's known hosts. Their keys count for hosts of which neither the inventory nor \
+              `ifrit hosts trust` has pinned one; their @revoked keys never count. An empty list reads none.",
+    },
+    Definition {
+        key: "ssh.become",
+        kind: Kind::OneOf(&["no", "sudo", "doas"]),
+        preset: Preset::Text("no"),
+        doc: "How a login over SSH that is not `root` becomes root: not at all, or with sudo or doas, which must \
+              ask for no password.",
+    },
+    Definition {
         key: "ssh.parallel",
         kind: Kind::Whole { min: 1, max: 1000 },
         preset: Preset::Whole(64),
@@ -117,6 +144,107 @@ pub const DEFINITIONS: [Definition; 7] = [
         kind: Kind::Whole { min: 1, max: 86_400 },
         preset: Preset::Whole(60),
         doc: "Seconds for everything with one host in one scan, connecting included.",
+    },
+    Definition {
+        key: "feeds.enabled",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[
+            "alpine-secdb",
+            "cisa-kev",
+            "debian-dsa",
+            "debian-tracker",
+            "epss",
+            "freebsd-vuxml",
+            "news",
+        ]),
+        doc: "Feeds that `ifrit feeds sync` fetches. Besides these there is `osv`.",
+    },
+    Definition {
+        key: "feeds.timeout_secs",
+        kind: Kind::Whole { min: 1, max: 3600 },
+        preset: Preset::Whole(120),
+        doc: "Seconds for one attempt at one document of a feed, from connecting to the last byte.",
+    },
+    Definition {
+        key: "feeds.alpine_secdb_url",
+        kind: Kind::Text,
+        preset: Preset::Text("https://secdb.alpinelinux.org/{release}/{repository}.json"),
+        doc: "Alpine's security database. `{release}` becomes `v3.20` or `edge`, for each release that a scanned host \
+              runs; `{repository}` becomes each of `feeds.alpine_repositories`.",
+    },
+    Definition {
+        key: "feeds.alpine_releases",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Alpine releases to fetch beside those that hosts run, such as `3.20` or `edge`.",
+    },
+    Definition {
+        key: "feeds.alpine_repositories",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&["main", "community"]),
+        doc: "Alpine repositories to fetch the security database of.",
+    },
+    Definition {
+        key: "feeds.freebsd_vuxml_url",
+        kind: Kind::Text,
+        preset: Preset::Text("https://vuxml.freebsd.org/freebsd/vuln.xml.xz"),
+        doc: "FreeBSD's VuXML: ports, packages and the base system.",
+    },
+    Definition {
+        key: "feeds.debian_tracker_url",
+        kind: Kind::Text,
+        preset: Preset::Text("https://security-tracker.debian.org/tracker/data/json"),
+        doc: "Debian's security tracker: every CVE, fixed or not, of every supported release.",
+    },
+    Definition {
+        key: "feeds.debian_list_urls",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[
+            "https://salsa.debian.org/security-tracker-team/security-tracker/-/raw/master/data/DSA/list",
+            "https://salsa.debian.org/security-tracker-team/security-tracker/-/raw/master/data/DLA/list",
+        ]),
+        doc: "Debian's lists of DSA and DLA advisories: they give the tracker's CVEs the names of advisories.",
+    },
+    Definition {
+        key: "feeds.osv_urls",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[
+            "https://osv-vulnerabilities.storage.googleapis.com/Alpine/all.zip",
+            "https://osv-vulnerabilities.storage.googleapis.com/Debian/all.zip",
+        ]),
+        doc: "Archives or documents of OSV records; of ecosystems that ifrit matches.",
+    },
+    Definition {
+        key: "feeds.kev_url",
+        kind: Kind::Text,
+        preset: Preset::Text(
+            "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+        ),
+        doc: "CISA's catalogue of known exploited vulnerabilities.",
+    },
+    Definition {
+        key: "feeds.epss_url",
+        kind: Kind::Text,
+        preset: Preset::Text("https://epss.empiricalsecurity.com/epss_scores-current.csv.gz"),
+        doc: "EPSS: how likely each CVE is to be exploited within 30 days.",
+    },
+    Definition {
+        key: "feeds.news_urls",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[
+            "https://alpinelinux.org/atom.xml",
+            "https://www.freebsd.org/security/feed.xml",
+            "https://www.debian.org/security/dsa",
+            "https://seclists.org/rss/oss-sec.rss",
+        ]),
+        doc: "RSS and Atom documents, for people: mailing lists, advisories of vendors, Mastodon accounts (their \
+              address with `.rss` behind it). `ifrit feeds news` lists their items; nothing of them is counted.",
+    },
+    Definition {
+        key: "feeds.trusted_keys",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Public keys of feed bundles that `ifrit feeds import` takes, as `ifrit feeds keygen` prints them.",
     },
 ];
 

@@ -121,10 +121,22 @@ impl Settings {
 
     /// Returns the private key files to try, as written (`~/` not yet expanded).
     pub fn ssh_identities(&self) -> &[String] {
-        match self.value("ssh.identities") {
-            Value::Texts(texts) => texts,
-            _ => &[],
-        }
+        self.texts("ssh.identities")
+    }
+
+    /// Returns the files of OpenSSH's configuration, as written (`~/` not yet expanded).
+    pub fn ssh_config(&self) -> &[String] {
+        self.texts("ssh.config")
+    }
+
+    /// Returns the files of OpenSSH's known hosts, as written (`~/` not yet expanded).
+    pub fn ssh_known_hosts(&self) -> &[String] {
+        self.texts("ssh.known_hosts")
+    }
+
+    /// Returns how a login becomes root: `no`, `sudo` or `doas`.
+    pub fn ssh_become(&self) -> &str {
+        self.text("ssh.become")
     }
 
     /// Says whether the SSH agent is asked for keys.
@@ -147,6 +159,71 @@ impl Settings {
         Duration::from_secs(self.whole("ssh.host_timeout_secs"))
     }
 
+    /// Returns the feeds that are fetched.
+    pub fn feeds_enabled(&self) -> &[String] {
+        self.texts("feeds.enabled")
+    }
+
+    /// Returns the time for one attempt at one document of a feed.
+    pub fn feeds_timeout(&self) -> Duration {
+        Duration::from_secs(self.whole("feeds.timeout_secs"))
+    }
+
+    /// Returns the URL of Alpine's security database, with `{release}` and `{repository}` in it.
+    pub fn feeds_alpine_secdb_url(&self) -> &str {
+        self.text("feeds.alpine_secdb_url")
+    }
+
+    /// Returns the Alpine releases to fetch beside those that hosts run.
+    pub fn feeds_alpine_releases(&self) -> &[String] {
+        self.texts("feeds.alpine_releases")
+    }
+
+    /// Returns the Alpine repositories to fetch.
+    pub fn feeds_alpine_repositories(&self) -> &[String] {
+        self.texts("feeds.alpine_repositories")
+    }
+
+    /// Returns the URL of FreeBSD's VuXML.
+    pub fn feeds_freebsd_vuxml_url(&self) -> &str {
+        self.text("feeds.freebsd_vuxml_url")
+    }
+
+    /// Returns the URL of Debian's security tracker.
+    pub fn feeds_debian_tracker_url(&self) -> &str {
+        self.text("feeds.debian_tracker_url")
+    }
+
+    /// Returns the URLs of Debian's DSA and DLA lists.
+    pub fn feeds_debian_list_urls(&self) -> &[String] {
+        self.texts("feeds.debian_list_urls")
+    }
+
+    /// Returns the URLs of OSV records.
+    pub fn feeds_osv_urls(&self) -> &[String] {
+        self.texts("feeds.osv_urls")
+    }
+
+    /// Returns the URL of CISA's catalogue.
+    pub fn feeds_kev_url(&self) -> &str {
+        self.text("feeds.kev_url")
+    }
+
+    /// Returns the URL of EPSS's scores.
+    pub fn feeds_epss_url(&self) -> &str {
+        self.text("feeds.epss_url")
+    }
+
+    /// Returns the URLs of news.
+    pub fn feeds_news_urls(&self) -> &[String] {
+        self.texts("feeds.news_urls")
+    }
+
+    /// Returns the public keys of bundles that are taken.
+    pub fn feeds_trusted_keys(&self) -> &[String] {
+        self.texts("feeds.trusted_keys")
+    }
+
     fn set(&mut self, key: &str, value: Value, origin: Origin) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.definition.key == key) {
             entry.value = value;
@@ -165,6 +242,13 @@ impl Settings {
         match self.value(key) {
             Value::Text(text) => text,
             _ => "",
+        }
+    }
+
+    fn texts(&self, key: &str) -> &[String] {
+        match self.value(key) {
+            Value::Texts(texts) => texts,
+            _ => &[],
         }
     }
 
@@ -190,5 +274,22 @@ mod tests {
         assert!(settings.ssh_parallel() > 0);
         assert!(settings.ssh_connect_timeout() > Duration::ZERO);
         assert!(settings.ssh_host_timeout() > settings.ssh_connect_timeout());
+        assert!(!settings.feeds_enabled().is_empty() && settings.feeds_timeout() > Duration::ZERO);
+        assert!(settings.feeds_alpine_secdb_url().contains("{release}/{repository}"));
+        assert_eq!((settings.feeds_alpine_releases().len(), settings.feeds_trusted_keys().len()), (0, 0));
+        let lists = [
+            settings.feeds_alpine_repositories(),
+            settings.feeds_debian_list_urls(),
+            settings.feeds_osv_urls(),
+            settings.feeds_news_urls(),
+        ];
+        assert!(lists.iter().all(|list| !list.is_empty()));
+        let urls = [
+            settings.feeds_freebsd_vuxml_url(),
+            settings.feeds_debian_tracker_url(),
+            settings.feeds_kev_url(),
+            settings.feeds_epss_url(),
+        ];
+        assert!(urls.iter().all(|url| url.starts_with("https://")));
     }
 }

@@ -99,6 +99,9 @@ fn is_section(name: &str) -> bool {
 fn convert(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     match (kind, value) {
         (Kind::Text, DeValue::String(text)) if !text.trim().is_empty() => Some(Value::Text(text.to_string())),
+        (Kind::OneOf(words), DeValue::String(text)) if words.contains(&text.as_ref()) => {
+            Some(Value::Text(text.to_string()))
+        }
         (Kind::Texts, DeValue::Array(items)) => {
             let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
                 DeValue::String(text) => Some(text.to_string()),

@@ -57,7 +57,18 @@ pub async fn collect(
     limits: &Limits,
     progress: Option<Sender<Progress>>,
 ) -> Vec<Collection> {
-    let work = Arc::new(Work { requests: requests.clone(), connector, limits: limits.clone() });
+    let asked: Vec<_> = targets.iter().map(|target| (target.clone(), requests.clone())).collect();
+    collect_each(&asked, connector, limits, progress).await
+}
+
+/// As [`collect`], with its own questions for each target.
+pub async fn collect_each(
+    targets: &[(Target, FactRequests)],
+    connector: Arc<dyn Connector>,
+    limits: &Limits,
+    progress: Option<Sender<Progress>>,
+) -> Vec<Collection> {
+    let work = Arc::new(Work { connector, limits: limits.clone() });
     let mut collections: Vec<Option<Collection>> = targets.iter().map(|_| None).collect();
     let mut running = JoinSet::new();
     let mut indexes = HashMap::new();
@@ -65,11 +76,11 @@ pub async fn collect(
     let mut report = Reporter { progress, finished: 0, total: targets.len() };
     loop {
         while running.len() < limits.concurrent_hosts_max.max(1)
-            && let Some((index, target)) = waiting.next()
+            && let Some((index, (target, requests))) = waiting.next()
         {
             report.started(&target.host);
-            let (work, target) = (Arc::clone(&work), target.clone());
-            let task = running.spawn(async move { work.collect_host(&target).await });
+            let (work, target, requests) = (Arc::clone(&work), target.clone(), requests.clone());
+            let task = running.spawn(async move { work.collect_host(&target, &requests).await });
             indexes.insert(task.id(), (index, Timestamp::now()));
         }
         let Some(joined) = running.join_next_with_id().await else { break };
@@ -78,7 +89,7 @@ pub async fn collect(
         let collection = match joined {
             Ok((_, collection)) => collection,
             // A panic is a bug of ours; the other hosts go on.
-            Err(error) => crashed(&targets[index].host, started_at, &error),
+            Err(error) => crashed(&targets[index].0.host, started_at, &error),
         };
         report.finished(&collection);
         collections[index] = Some(collection);
@@ -88,21 +99,20 @@ pub async fn collect(
 
 /// What all hosts of a run share.
 struct Work {
-    requests: FactRequests,
     connector: Arc<dyn Connector>,
     limits: Limits,
 }
 
 impl Work {
-    async fn collect_host(&self, target: &Target) -> Collection {
+    async fn collect_host(&self, target: &Target, requests: &FactRequests) -> Collection {
         let started_at = Timestamp::now();
         let nonce = match draw_nonce() {
             Ok(nonce) => nonce,
             Err(problem) => return failed(&target.host, started_at, problem(&target.host)),
         };
-        let script = plan::script(&self.requests, &nonce);
+        let script = plan::script(requests, &nonce);
         match self.exec(target, &script).await {
-            Ok(output) => self.read(target, &nonce, started_at, &output),
+            Ok(output) => read(target, requests, &nonce, started_at, &output),
             Err(error) => failed(&target.host, started_at, error.problem(&target.host)),
         }
     }
@@ -132,17 +142,23 @@ impl Work {
             }
         }
     }
+}
 
-    fn read(&self, target: &Target, nonce: &Nonce, started_at: Timestamp, output: &ExecOutput) -> Collection {
-        let answers = plan::read_answer(&self.requests, nonce, &output.stdout, output.end);
-        let mut collection = plan::collect_facts(&target.host, started_at, Timestamp::now(), &answers);
-        if answers.is_empty()
-            && let Some(problem) = collection.problems.first_mut()
-        {
-            problem.hint = Some(explain(output));
-        }
-        collection
+fn read(
+    target: &Target,
+    requests: &FactRequests,
+    nonce: &Nonce,
+    started_at: Timestamp,
+    output: &ExecOutput,
+) -> Collection {
+    let answers = plan::read_answer(requests, nonce, &output.stdout, output.end);
+    let mut collection = plan::collect_facts(&target.host, started_at, Timestamp::now(), &answers);
+    if answers.is_empty()
+        && let Some(problem) = collection.problems.first_mut()
+    {
+        problem.hint = Some(explain(output));
     }
+    collection
 }
 
 /// Says what a host said instead of an answer (`This account is currently not available.`).

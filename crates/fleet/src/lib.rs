@@ -21,7 +21,7 @@ mod ssh_config;
 mod stream;
 mod target;
 
-pub use collect::{Progress, ProgressState, collect};
+pub use collect::{Progress, ProgressState, collect, collect_each};
 pub use connector::{AnyConnector, ConnectError, Connector, ExecOutput};
 pub use host_key::fingerprint;
 pub use identities::Identities;

@@ -52,6 +52,10 @@ pub(crate) const TITLE_BYTES_MAX: usize = 200;
 pub(crate) const HOST_KEY_BYTES_MAX: usize = 8_192;
 /// The longest package name, in bytes.
 pub(crate) const PACKAGE_BYTES_MAX: usize = 253;
+/// The directories that one service may have its software looked for in.
+pub(crate) const SERVICE_PATHS_MAX: usize = 16;
+/// The bytes of such a directory's name.
+pub(crate) const SERVICE_PATH_BYTES_MAX: usize = 1024;
 /// The most elements of a list argument.
 pub(crate) const LIST_ITEMS_MAX: usize = 10_000;
 /// The most characters of a value or message of the interpreter that a problem quotes.

@@ -10,7 +10,8 @@ const GITIGNORE: &str = include_str!("template/gitignore");
 const CLIENT: &str = "CLIENT";
 
 /// Returns the files that `ifrit init` writes beside `ifrit.toml`: path from the root, content.
-/// They load without a problem and declare `client`, a few example hosts and a service.
+/// They load without a problem and declare `client` and this machine; further hosts
+/// and services stand there as comments.
 pub fn template(client: &ClientName) -> Vec<(&'static str, String)> {
     vec![
         ("inventory/example.star", INVENTORY.replace(CLIENT, client.as_str())),

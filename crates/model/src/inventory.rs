@@ -290,6 +290,8 @@ pub struct Service {
     pub port: Option<u16>,
     /// Where its software comes from.
     pub package: Option<ServicePackage>,
+    /// Absolute directories whose software a scan looks for, sorted; empty = nothing is looked for.
+    pub paths: Vec<String>,
     /// Services it needs, sorted.
     pub depends_on: Vec<ServiceName>,
     /// Who answers for it.

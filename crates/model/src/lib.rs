@@ -34,7 +34,7 @@ pub use inventory::{
 pub use network::{InterfaceAddress, InvalidPrefix, MacAddress, Prefix};
 pub use observed::{
     Account, AccountGroup, AuthorizedKey, CronEntry, Listener, Observed, ObservedJail, ObservedService,
-    PrivilegeRule, RebootNeed, ServiceManager, StaleProcess, Transport,
+    PrivilegeRule, RebootNeed, ServiceManager, Software, SoftwareKind, StaleProcess, Transport,
 };
 pub use package::{Architecture, InstalledPackage, PackageName, PackageVersion, Version};
 pub use platform::{Ecosystem, Platform, Release, ReleaseScope, Repository, UnknownPlatform};

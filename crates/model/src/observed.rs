@@ -128,6 +128,66 @@ pub struct StaleProcess {
     pub pid: u32,
 }
 
+/// Where the knowledge of a piece of software comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SoftwareKind {
+    /// The build info inside a Go program: the toolchain and every module.
+    Go,
+    /// Source paths that a Rust program names in its messages: crates that are surely in it, not all.
+    Rust,
+    /// A Java archive.
+    Jar,
+    /// The metadata of an installed Python distribution.
+    Python,
+    /// The `package.json` of an installed npm package.
+    Npm,
+    /// What a service's declared version command printed.
+    Command,
+    /// A component of a software bill of materials (CycloneDX, SPDX) that lies there.
+    Sbom,
+}
+
+impl SoftwareKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] =
+        [Self::Go, Self::Rust, Self::Jar, Self::Python, Self::Npm, Self::Command, Self::Sbom];
+
+    /// Returns the word for it in the store and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::Rust => "rust",
+            Self::Jar => "jar",
+            Self::Python => "python",
+            Self::Npm => "npm",
+            Self::Command => "command",
+            Self::Sbom => "sbom",
+        }
+    }
+
+    /// Reads the word that [`SoftwareKind::as_str`] writes.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Software outside the host's packages, below a service's declared path. Key: kind, path, name; in
+/// archives and bills of materials, which may hold one name twice, the version too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Software {
+    /// Where the knowledge comes from.
+    pub kind: SoftwareKind,
+    /// Its name as its ecosystem writes it; for a version command the service's.
+    pub name: String,
+    /// Its version as found; empty = not told.
+    pub version: String,
+    /// Its package URL (<https://github.com/package-url/purl-spec>); empty where too little is known for
+    /// one: a version command's, an archive known by its file name only.
+    pub purl: String,
+    /// The file that says so; of a version command its program.
+    pub path: String,
+}
+
 /// Whether a host has to be rebooted to run what is installed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RebootNeed {
@@ -172,6 +232,8 @@ pub struct Observed {
     pub cron: Option<Vec<CronEntry>>,
     /// Processes that still map deleted files, sorted.
     pub stale_processes: Option<Vec<StaleProcess>>,
+    /// Software outside packages, sorted; only where services declare paths or version commands.
+    pub software: Option<Vec<Software>>,
     /// Whether a reboot is needed.
     pub reboot: Option<RebootNeed>,
     /// Running jails, sorted by name.

@@ -16,6 +16,8 @@ mod package;
 mod root;
 mod script;
 mod seen;
+mod software;
+mod word;
 
 pub use answer::{Answer, Answers, StreamEnd, read_answer};
 pub use collection::collect_facts;

@@ -24,7 +24,7 @@ use crate::inventory::client::ClientRef;
 use crate::inventory::host::HostRef;
 use crate::inventory::person::PersonRef;
 use crate::inventory::session::{DeclaredService, Session};
-use crate::limits::PACKAGE_BYTES_MAX;
+use crate::limits::{PACKAGE_BYTES_MAX, SERVICE_PATH_BYTES_MAX, SERVICE_PATHS_MAX};
 
 /// What `service()` returns.
 #[derive(Debug, ProvidesStaticType, NoSerialize, Allocative, StarlarkPagablePanic)]
@@ -87,7 +87,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     ///
     /// ```python
     /// service("shop", client = acme, hosts = web, port = 443, package = "nginx", depends_on = ["shop-db"])
-    /// service("wiki", client = acme, hosts = "web-1", version_command = ["/opt/wiki/bin/wiki", "--version"])
+    /// service("wiki", client = acme, hosts = "web-1", version_command = ["/opt/wiki/bin/wiki", "--version"], paths = ["/opt/wiki"])
     /// ```
     ///
     /// # Arguments
@@ -97,6 +97,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     /// * `port`: the TCP or UDP port it answers on
     /// * `package`: the installed package that its software comes from
     /// * `version_command`: in place of `package`: the command that prints the software's version on a host, program and arguments
+    /// * `paths`: directories on its hosts where a scan looks for software outside packages; absolute, at most 16, none = it looks nowhere
     /// * `depends_on`: services it needs, or their names; they may be declared later
     /// * `owner`: the person who answers for it, or their name
     /// * `critical`: True if its failure is an emergency
@@ -108,6 +109,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named)] port: Option<ValueOfUnchecked<'v, NoneOr<i32>>>,
         #[starlark(require = named)] package: Option<ValueOfUnchecked<'v, NoneOr<String>>>,
         #[starlark(require = named)] version_command: Option<ValueOfUnchecked<'v, UnpackList<String>>>,
+        #[starlark(require = named)] paths: Option<ValueOfUnchecked<'v, UnpackList<String>>>,
         #[starlark(require = named)] depends_on: Option<ValueOfUnchecked<'v, UnpackList<ServiceRef<'v>>>>,
         #[starlark(require = named)] owner: Option<ValueOfUnchecked<'v, NoneOr<PersonRef<'v>>>>,
         #[starlark(require = named)] critical: Option<ValueOfUnchecked<'v, bool>>,
@@ -120,6 +122,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         let hosts = call.hosts(hosts.get());
         let port = call.port(port.map(|it| it.get()));
         let package = call.package(package.map(|it| it.get()), version_command.map(|it| it.get()));
+        let paths = call.paths(paths.map(|it| it.get()));
         let depends_on = call.services(depends_on.map(|it| it.get()));
         let owner = call.owner(owner.map(|it| it.get()));
         let is_critical = call.flag("critical", critical.map(|it| it.get()));
@@ -133,6 +136,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
                 hosts,
                 port,
                 package,
+                paths,
                 depends_on,
                 owner,
                 is_critical,
@@ -178,6 +182,27 @@ impl Call {
         hosts
     }
 
+    /// Reads the argument `paths`; sorted, each once.
+    fn paths(&mut self, value: Option<Value<'_>>) -> Vec<String> {
+        let expected =
+            "absolute directories below `/` without `..`, blanks at their ends or control characters";
+        let read = |call: &mut Self, value: Value<'_>| {
+            let path = value.unpack_str().filter(|path| is_directory(path));
+            if path.is_none() {
+                call.bad("paths", expected, value);
+            }
+            path.map(|path| path.trim_end_matches('/').to_owned())
+        };
+        let mut paths = self.list("paths", "a list of absolute directories", value, read);
+        if paths.len() > SERVICE_PATHS_MAX {
+            let count = paths.len();
+            self.problem(format!("expected at most {SERVICE_PATHS_MAX} elements in paths, got {count}"));
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
     fn services(&mut self, value: Option<Value<'_>>) -> Vec<String> {
         let read = |call: &mut Self, value| match ServiceRef::unpack_value(value) {
             Ok(Some(ServiceRef::Value(service))) => Some(service.name.clone()),
@@ -189,6 +214,17 @@ impl Call {
         };
         self.list("depends_on", "a list of services or their names", value, read)
     }
+}
+
+/// The whole file system is no service's directory.
+fn is_directory(path: &str) -> bool {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    path.starts_with('/')
+        && path.len() <= SERVICE_PATH_BYTES_MAX
+        && path.trim() == path
+        && !path.contains(char::is_control)
+        && parts.clone().next().is_some()
+        && parts.clone().all(|part| part != ".." && part != ".")
 }
 
 /// The union of what apk, dpkg and FreeBSD's pkg allow in a name; it is only compared, never run.

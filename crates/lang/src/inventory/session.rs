@@ -117,6 +117,7 @@ pub(crate) struct DeclaredService {
     pub hosts: Vec<String>,
     pub port: Option<u16>,
     pub package: Option<ServicePackage>,
+    pub paths: Vec<String>,
     pub depends_on: Vec<String>,
     pub owner: Option<String>,
     pub is_critical: bool,

@@ -112,7 +112,7 @@ fn render_service(service: &Service, text: &mut String) {
     let (name, client, port, place) = (&service.name, &service.client, service.port, &service.place);
     _ = writeln!(
         text,
-        "service {name} of {client}: hosts {hosts:?}, port {port:?}, runs {runs}, needs {needs:?}, owner {owner}, critical {}, at {place}",
-        service.is_critical
+        "service {name} of {client}: hosts {hosts:?}, port {port:?}, runs {runs}, paths {:?}, needs {needs:?}, owner {owner}, critical {}, at {place}",
+        service.paths, service.is_critical
     );
 }

@@ -41,6 +41,7 @@ pub struct Answers {
     /// Facts that were asked for and have no whole frame.
     pub(super) missing: Vec<Fact>,
     pub(super) end: StreamEnd,
+    pub(super) requests: FactRequests,
 }
 
 impl Answers {
@@ -63,7 +64,7 @@ pub fn read_answer(requests: &FactRequests, nonce: &Nonce, stdout: &[u8], end: S
             None => missing.push(fact),
         }
     }
-    Answers { answers, missing, end }
+    Answers { answers, missing, end, requests: requests.clone() }
 }
 
 fn read_frame(fact: Fact, begin: &Marker<'_>, end: &Marker<'_>, stdout: &[u8]) -> Option<Answer> {

@@ -3,16 +3,18 @@
 use jiff::Timestamp;
 use model::{
     Code, Collection, Ecosystem, HostName, InstalledPackage, Kernel, Observed, OsRelease, Place, Problem,
+    Software, SoftwareKind,
 };
 
 use super::answer::{Answer, Answers, StreamEnd};
 use super::apk;
-use super::fact::{ABSENT, Fact};
+use super::fact::{ABSENT, Fact, FactRequests};
 use super::faults::Faults;
 use super::freebsd::{self, FreebsdVersions};
 use super::observed::boot;
 use super::script::FACT_OUTPUT_BYTES_MAX;
 use super::seen::Seen;
+use super::software;
 
 /// Turns raw answers into a collection. What could not be read is `None`, and a problem says why:
 /// a package list that is not whole counts as not read, because its gaps would pass for absence.
@@ -28,6 +30,7 @@ pub fn collect_facts(
         let faults = read(&mut seen, answer);
         problems.extend(faults.into_problems(&place(host, answer.fact.name())));
     }
+    seen.observed.software = software(host, answers, &mut seen, &mut problems);
     problems.extend(missing(host, answers));
     let Assembled { os, kernel, packages, observed } = assemble(host, seen, &mut problems);
     Collection { host: host.clone(), started_at, finished_at, os, kernel, packages, observed, problems }
@@ -54,6 +57,46 @@ fn read(seen: &mut Seen, answer: &Answer) -> Faults {
         None => faults.push(Code::CollectFactFailed, "its command ended without a status"),
     }
     faults
+}
+
+/// Returns the software outside packages where it was asked for and every fact about it is whole: a
+/// list with gaps would pass for the whole one. A version command that fails is an entry without version.
+fn software(
+    host: &HostName,
+    answers: &Answers,
+    seen: &mut Seen,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<Software>> {
+    let requests = &answers.requests;
+    let is_asked = |fact: &&Fact| matches!(fact, Fact::Software | Fact::VersionCommand);
+    let asked = requests.facts().iter().filter(is_asked).count();
+    let mut faults = Faults::default();
+    if let Some(said) = seen.version_commands.take() {
+        seen.software.extend(versions(requests, &said, &mut faults));
+        seen.software_answers += 1;
+    }
+    let found = software::finish(std::mem::take(&mut seen.software), &mut faults);
+    problems.extend(faults.into_problems(&place(host, Fact::VersionCommand.name())));
+    (asked > 0 && seen.software_answers == asked).then_some(found)
+}
+
+fn versions(requests: &FactRequests, said: &[(usize, Vec<String>)], faults: &mut Faults) -> Vec<Software> {
+    let version = |number: usize, service: &str, faults: &mut Faults| {
+        let lines = said.iter().find(|(it, _)| *it == number).map_or(&[][..], |(_, lines)| lines);
+        software::version(lines).unwrap_or_else(|why| {
+            faults.ignored(format!("the version command of service `{service}`: {why}"));
+            String::new()
+        })
+    };
+    let commands = requests.version_commands().iter().enumerate();
+    let entry = |(number, (service, command)): (usize, &(model::ServiceName, Vec<String>))| Software {
+        kind: SoftwareKind::Command,
+        name: service.as_str().to_owned(),
+        version: version(number, service.as_str(), faults),
+        purl: String::new(),
+        path: command.first().cloned().unwrap_or_default(),
+    };
+    commands.map(entry).collect()
 }
 
 /// Says why facts have no answer: once for all of them.

@@ -6,6 +6,8 @@
 //! [`ABSENT`], which is no failure. A scan starts fewer than 40 processes on a Linux host (a test
 //! counts them): a guard and whatever the shell does itself cost none, a frame costs two.
 
+use model::ServiceName;
+
 use super::apk;
 use super::dpkg;
 use super::faults::Faults;
@@ -13,24 +15,91 @@ use super::freebsd;
 use super::observed::{accounts, boot, cron, jails, keys, listeners, privileges, services, stale};
 use super::os_release;
 use super::seen::{Seen, read_alpine_release, read_kernel};
+use super::software::{SOFTWARE, VERSION_COMMAND};
+use super::word::quoted;
+
+/// The directories of one host that are looked at for software.
+const SOFTWARE_PATHS_MAX: usize = 100;
+/// The version commands that one host runs.
+const VERSION_COMMANDS_MAX: usize = 100;
 
 /// The status that "there is no such thing here" (`EX_NOINPUT` of sysexits(3)).
 pub(super) const ABSENT: u8 = 66;
 
 /// The facts asked for in one exec, in the order of the answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FactRequests(Vec<Fact>);
+pub struct FactRequests {
+    facts: Vec<Fact>,
+    /// What [`Fact::Software`] is asked about.
+    software_paths: Vec<String>,
+    /// What [`Fact::VersionCommand`] runs; a command's place is its number in the answer.
+    version_commands: Vec<(ServiceName, Vec<String>)>,
+}
 
 impl FactRequests {
     /// Returns the fixed set of a scan: operating system, kernel, packages, and all of [`model::Observed`].
     pub fn scan() -> Self {
-        Self(Fact::SCAN.to_vec())
+        Self { facts: Fact::SCAN.to_vec(), software_paths: Vec::new(), version_commands: Vec::new() }
+    }
+
+    /// Asks for the software below these absolute directories too, 100 of them at most per host.
+    pub fn with_software(mut self, paths: &[String]) -> Self {
+        self.software_paths.extend_from_slice(paths);
+        self.software_paths.sort_unstable();
+        self.software_paths.dedup();
+        self.software_paths.truncate(SOFTWARE_PATHS_MAX);
+        if !self.software_paths.is_empty() {
+            self.add(Fact::Software);
+        }
+        self
+    }
+
+    /// Asks what version a service's command prints; it runs on the host. 100 of them at most per host.
+    pub fn with_version_command(mut self, service: &ServiceName, command: &[String]) -> Self {
+        if !command.is_empty() && self.version_commands.len() < VERSION_COMMANDS_MAX {
+            self.version_commands.push((service.clone(), command.to_vec()));
+            self.add(Fact::VersionCommand);
+        }
+        self
+    }
+
+    /// Returns the version commands, in the order of their numbers.
+    pub(super) fn version_commands(&self) -> &[(ServiceName, Vec<String>)] {
+        &self.version_commands
+    }
+
+    /// Returns the calls that end a fact's snippet, each argument a quoted word; most facts have none.
+    pub(super) fn calls(&self, fact: Fact) -> Vec<u8> {
+        match fact {
+            Fact::Software => [b"\nsoftware".to_vec(), words(&self.software_paths)].concat(),
+            Fact::VersionCommand => {
+                let commands = self.version_commands.iter().enumerate();
+                let call = |(number, (_, command)): (usize, &(ServiceName, Vec<String>))| {
+                    let name = format!("\nversion_command {number}");
+                    [name.into_bytes(), words(command)].concat()
+                };
+                commands.flat_map(call).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The facts with arguments come last: the host decides how long they take.
+    fn add(&mut self, fact: Fact) {
+        if !self.facts.contains(&fact) {
+            self.facts.push(fact);
+        }
     }
 
     /// Returns the facts in the order of the answers.
     pub(super) fn facts(&self) -> &[Fact] {
-        &self.0
+        &self.facts
     }
+}
+
+/// Returns each as a quoted word, a blank before it.
+fn words(words: &[String]) -> Vec<u8> {
+    words.iter().flat_map(|word| [b" ".to_vec(), quoted(word.as_bytes())].concat()).collect()
 }
 
 /// One question.
@@ -54,6 +123,8 @@ pub(super) enum Fact {
     Listeners,
     StaleProcesses,
     AuthorizedKeys,
+    Software,
+    VersionCommand,
 }
 
 /// All that makes a fact.
@@ -118,6 +189,8 @@ impl Fact {
             Self::Listeners => listeners::DEFINITION,
             Self::StaleProcesses => stale::DEFINITION,
             Self::AuthorizedKeys => keys::DEFINITION,
+            Self::Software => SOFTWARE,
+            Self::VersionCommand => VERSION_COMMAND,
         }
     }
 }

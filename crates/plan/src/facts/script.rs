@@ -39,21 +39,24 @@ impl Nonce {
 /// marker, so that output without a final newline does no harm.
 pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
     let nonce = nonce.as_str();
-    let mut text = String::with_capacity(4096);
-    text.push_str("ifrit_facts() {\n{\n");
-    text.push_str(SHOW_FILES);
+    let mut text = Vec::with_capacity(32 << 10);
+    text.extend_from_slice(b"ifrit_facts() {\n{\n");
+    text.extend_from_slice(SHOW_FILES.as_bytes());
     for (index, fact) in requests.facts().iter().enumerate() {
-        text.push_str(&format!("fact_{index}() {{{}\n}}\n", fact.definition().snippet));
+        text.extend(format!("fact_{index}() {{{}", fact.definition().snippet).into_bytes());
+        text.extend(requests.calls(*fact));
+        text.extend_from_slice(b"\n}\n");
     }
     let (cap, absent) = (FACT_OUTPUT_BYTES_MAX.to_string(), ABSENT.to_string());
-    text.push_str(&ASK.replace("NONCE", nonce).replace("CAP", &cap).replace("ABSENT", &absent));
+    text.extend(ASK.replace("NONCE", nonce).replace("CAP", &cap).replace("ABSENT", &absent).into_bytes());
     for (index, fact) in requests.facts().iter().enumerate() {
         let (guard, name) = (fact.definition().guard, fact.name());
-        text.push_str(&format!("if {guard}; then ask fact_{index} {name}; else absent {name}; fi\n"));
+        let ask = format!("if {guard}; then ask fact_{index} {name}; else absent {name}; fi\n");
+        text.extend(ask.into_bytes());
     }
-    text.push_str(&format!("printf '\\ndone %s\\n' {nonce}\n"));
-    text.push_str("} </dev/null\n}\n'ifrit_facts'\n");
-    text.into_bytes()
+    text.extend(format!("printf '\\ndone %s\\n' {nonce}\n").into_bytes());
+    text.extend_from_slice(b"} </dev/null\n}\n'ifrit_facts'\n");
+    text
 }
 
 /// `head` keeps the output within bounds: an answer that is longer loses its end marker, by which it

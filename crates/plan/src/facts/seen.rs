@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstalledPackage, Observed, OsRelease};
+use model::{InstalledPackage, Observed, OsRelease, Software};
 
 use super::apk::ApkRepository;
 use super::faults::{Faults, quote};
@@ -29,6 +29,11 @@ pub(super) struct Seen {
     pub dpkg_packages: Option<Vec<InstalledPackage>>,
     pub pkg_packages: Option<Vec<InstalledPackage>>,
     pub boot: Boot,
+    pub software: Vec<Software>,
+    /// How many facts about software were whole.
+    pub software_answers: usize,
+    /// What version commands printed, by their numbers.
+    pub version_commands: Option<Vec<(usize, Vec<String>)>>,
     /// Without what comes of `boot`.
     pub observed: Observed,
 }

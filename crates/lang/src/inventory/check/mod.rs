@@ -225,6 +225,7 @@ impl Check<'_> {
             hosts: hosts.into_iter().collect(),
             port: service.port,
             package: service.package.clone(),
+            paths: service.paths.clone(),
             depends_on: depends_on.into_iter().collect(),
             owner,
             is_critical: service.is_critical,

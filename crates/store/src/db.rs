@@ -9,7 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::fs::OpenOptions;
 
 use crate::error::StoreError;
@@ -27,6 +27,10 @@ const CONNECTIONS_MAX: u32 = 4;
 
 /// SQLite's page cache for each connection, in KiB (negative is how SQLite spells KiB).
 const SQLITE_CACHE_KIB: &str = "-32768";
+
+/// Rows that SQLite's thread may read ahead of ours. With few of them (sqlx: 50) the two threads spend
+/// their time waking each other; more need no memory, since all rows of an answer are kept anyway.
+const SQLITE_ROWS_AHEAD: usize = 4096;
 
 /// Times that opening a SQLite file is tried while another process is just creating it.
 const OPEN_ATTEMPTS: u32 = 20;
@@ -166,6 +170,7 @@ async fn begin_postgres_writer(
 }
 
 async fn open_sqlite(path: &Path, url: &DatabaseUrl) -> Result<SqlitePool, StoreError> {
+    refuse_other_programs(path, url).await?;
     create_private(path).await.map_err(|error| open_failed(url, error))?;
     // Full synchronisation: what is acknowledged survives a power cut. It costs one fsync for each
     // batch, and the batches are large.
@@ -176,11 +181,27 @@ async fn open_sqlite(path: &Path, url: &DatabaseUrl) -> Result<SqlitePool, Store
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT)
         .pragma("cache_size", SQLITE_CACHE_KIB)
+        .row_buffer_size(SQLITE_ROWS_AHEAD)
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(LOCK_WAIT);
     let pool = connect_sqlite(pool, options).await.map_err(|error| open_failed(url, error))?;
     migrate_sqlite(&pool, url).await?;
     Ok(pool)
+}
+
+/// Refuses a file that another program keeps its tables in, before anything of it is touched (even
+/// switching it to WAL would stay). A file that cannot be looked at is judged by what comes after.
+async fn refuse_other_programs(path: &Path, url: &DatabaseUrl) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+    let Ok(mut connection) = options.connect().await else { return Ok(()) };
+    let sql = "SELECT count(*), count(*) FILTER (WHERE name = '_sqlx_migrations') FROM sqlite_schema";
+    let counted: Result<(i64, i64), _> = sqlx::query_as(sql).fetch_one(&mut connection).await;
+    // Closing can only fail on what was never written.
+    connection.close().await.ok();
+    match counted {
+        Ok((tables, 0)) if tables > 0 => Err(StoreError::NotOurs { database: url.to_string() }),
+        _ => Ok(()),
+    }
 }
 
 /// Creates the file for its owner only; SQLite gives its side files the same mode.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::HostName;
 use thiserror::Error;
 
-use crate::db::LOCK_WAIT;
+use crate::db::{LOCK_WAIT, is_damage};
 
 /// The cause of a [`StoreError`], for the log; the driver's type stays inside this crate.
 pub type StoreCause = Box<dyn std::error::Error + Send + Sync>;
@@ -45,6 +45,12 @@ pub enum StoreError {
         database: String,
         /// The schema's number.
         version: i64,
+    },
+    /// A database that holds another program's tables; nothing was written into it.
+    #[error("database {database} belongs to another program: it has tables, and none of ifrit's")]
+    NotOurs {
+        /// The database, without password.
+        database: String,
     },
     /// Somebody else was writing for longer than the time limit.
     #[error("failed to {what}: the database was locked by another writer for {} s", waited.as_secs())]
@@ -131,6 +137,7 @@ impl StoreError {
         match self {
             Self::InvalidUrl { .. }
             | Self::Newer { .. }
+            | Self::NotOurs { .. }
             | Self::TooMany { .. }
             | Self::DamagedBackup { .. }
             | Self::NotForPostgres { .. } => StoreErrorKind::User,
@@ -146,9 +153,13 @@ impl StoreError {
             Self::InvalidUrl { .. } => {
                 Some("write a path, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`")
             }
+            Self::Open { source, .. } if is_broken_file(source.as_ref()) => {
+                Some("the file is damaged or no database: `ifrit db restore FILE` brings a backup back")
+            }
             Self::Open { .. } => Some(
                 "check that the directory exists and is writable, or that the server runs and lets you in",
             ),
+            Self::NotOurs { .. } => Some("name a file of ifrit's own; one that does not exist is created"),
             Self::Newer { .. } => Some("upgrade ifrit; a schema is never taken back"),
             Self::Foreign { .. } => {
                 Some("the database was made by another build of ifrit: restore a backup or use that build")
@@ -157,12 +168,22 @@ impl StoreError {
             Self::Damaged { .. } => Some("restore a backup; if the backup has it too, report a bug"),
             Self::UnknownHost { .. } => Some("declare the host in the inventory first"),
             Self::TooMany { .. } => Some("ask in smaller portions"),
-            Self::BackupFile { .. } => Some("an existing file is never overwritten: name a new one"),
+            Self::BackupFile { source, .. } => match source.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    Some("an existing file is never overwritten: name a new one")
+                }
+                std::io::ErrorKind::NotFound => Some("check that the file, or the directory for it, exists"),
+                _ => None,
+            },
             Self::DamagedBackup { .. } => Some("take another backup; nothing was changed"),
             Self::NotForPostgres { .. } => Some("see \"Backup and Restore\" in PostgreSQL's manual"),
             Self::Database { .. } => None,
         }
     }
+}
+
+fn is_broken_file(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<sqlx::Error>().is_some_and(is_damage)
 }
 
 /// SQLite's SQLITE_BUSY and SQLITE_BUSY_SNAPSHOT (<https://www.sqlite.org/rescode.html>) and

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use model::{
     Account, AccountGroup, AuthorizedKey, CronEntry, Listener, Observed, ObservedJail, ObservedService,
-    PrivilegeRule, RebootNeed, ServiceManager, StaleProcess, Transport,
+    PrivilegeRule, RebootNeed, ServiceManager, Software, SoftwareKind, StaleProcess, Transport,
 };
 
 /// A kind of item. Each is read by a host as a whole or not at all.
@@ -33,13 +33,15 @@ pub enum ItemKind {
     Reboot,
     /// A service.
     Service,
+    /// Software outside packages.
+    Software,
     /// A process that maps deleted files.
     StaleProcess,
 }
 
 impl ItemKind {
     /// Every kind, in the order of [`ItemKind::as_str`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Account,
         Self::AuthorizedKey,
         Self::Boot,
@@ -50,6 +52,7 @@ impl ItemKind {
         Self::Privilege,
         Self::Reboot,
         Self::Service,
+        Self::Software,
         Self::StaleProcess,
     ];
 
@@ -66,6 +69,7 @@ impl ItemKind {
             Self::Privilege => "privilege",
             Self::Reboot => "reboot",
             Self::Service => "service",
+            Self::Software => "software",
             Self::StaleProcess => "stale-process",
         }
     }
@@ -110,6 +114,8 @@ pub enum Item {
     Reboot(RebootNeed),
     /// A service.
     Service(ObservedService),
+    /// Software outside packages.
+    Software(Software),
     /// A process that maps deleted files.
     StaleProcess(StaleProcess),
 }
@@ -128,6 +134,7 @@ impl Item {
             Self::Privilege(_) => ItemKind::Privilege,
             Self::Reboot(_) => ItemKind::Reboot,
             Self::Service(_) => ItemKind::Service,
+            Self::Software(_) => ItemKind::Software,
             Self::StaleProcess(_) => ItemKind::StaleProcess,
         }
     }
@@ -147,8 +154,21 @@ impl Item {
             }
             Self::Privilege(it) => format!("{}: {}", it.file, it.rule),
             Self::Service(it) => format!("{} {}", manager_word(it.manager), it.name),
+            Self::Software(it) => software_key(it),
             Self::StaleProcess(it) => format!("{} {}", it.process, it.file),
         }
+    }
+}
+
+/// The version tells entries apart where one file may hold a name twice; elsewhere another version is a
+/// change of the same item.
+fn software_key(it: &Software) -> String {
+    let (kind, name, path) = (it.kind.as_str(), &it.name, &it.path);
+    match it.kind {
+        SoftwareKind::Jar | SoftwareKind::Rust | SoftwareKind::Sbom => {
+            format!("{kind} {name} {} in {path}", it.version)
+        }
+        _ => format!("{kind} {name} in {path}"),
     }
 }
 
@@ -182,6 +202,7 @@ pub(crate) fn items_of(observed: &Observed) -> Vec<(ItemKind, Vec<Item>)> {
         authorized_keys,
         cron,
         stale_processes,
+        software,
         reboot,
         jails,
     } = observed;
@@ -198,6 +219,7 @@ pub(crate) fn items_of(observed: &Observed) -> Vec<(ItemKind, Vec<Item>)> {
         (ItemKind::Privilege, wrap(privileges.as_ref(), Item::Privilege)),
         (ItemKind::Reboot, reboot.clone().map(|need| vec![Item::Reboot(need)])),
         (ItemKind::Service, wrap(services.as_ref(), Item::Service)),
+        (ItemKind::Software, wrap(software.as_ref(), Item::Software)),
         (ItemKind::StaleProcess, wrap(stale_processes.as_ref(), Item::StaleProcess)),
     ];
     kinds.into_iter().filter_map(|(kind, items)| Some((kind, items?))).collect()
@@ -230,6 +252,7 @@ pub(crate) fn observed_of(known: &BTreeSet<ItemKind>, items: Vec<Item>) -> Obser
         authorized_keys: empty(known, ItemKind::AuthorizedKey),
         cron: empty(known, ItemKind::Cron),
         stale_processes: empty(known, ItemKind::StaleProcess),
+        software: empty(known, ItemKind::Software),
         reboot: None,
         jails: empty(known, ItemKind::Jail),
     };
@@ -249,6 +272,7 @@ pub(crate) fn observed_of(known: &BTreeSet<ItemKind>, items: Vec<Item>) -> Obser
             Item::Privilege(it) => push(&mut observed.privileges, it),
             Item::Reboot(need) => observed.reboot = Some(need),
             Item::Service(it) => push(&mut observed.services, it),
+            Item::Software(it) => push(&mut observed.software, it),
             Item::StaleProcess(it) => push(&mut observed.stale_processes, it),
         }
     }

@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use model::{
     Account, AccountGroup, AuthorizedKey, CronEntry, Listener, ObservedService, PackageName, PrivilegeRule,
-    RebootNeed, ServiceManager, StaleProcess, Transport, UserName,
+    RebootNeed, ServiceManager, Software, SoftwareKind, StaleProcess, Transport, UserName,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,15 @@ enum ManagerBody {
 }
 
 #[derive(Serialize, Deserialize)]
+struct SoftwareBody {
+    kind: String,
+    name: String,
+    version: String,
+    purl: String,
+    path: String,
+}
+
+#[derive(Serialize, Deserialize)]
 struct StaleBody {
     process: String,
     file: String,
@@ -156,6 +165,9 @@ pub(crate) fn write_item(item: &Item) -> String {
             enabled: is_enabled,
             running: is_running,
         }),
+        Item::Software(Software { kind, name, version, purl, path }) => {
+            write(&SoftwareBody { kind: kind.as_str().to_owned(), name, version, purl, path })
+        }
         Item::StaleProcess(StaleProcess { process, file, pid }) => write(&StaleBody { process, file, pid }),
     }
 }
@@ -202,6 +214,12 @@ pub(crate) fn read_item(kind: ItemKind, text: &str) -> Result<Item, String> {
             Item::Reboot(RebootNeed { is_needed: needed, why })
         }
         ItemKind::Service => read_service(text)?,
+        ItemKind::Software => {
+            let SoftwareBody { kind, name, version, purl, path } = read(text)?;
+            let unknown = || format!("kind of software `{kind}` is not known");
+            let kind = SoftwareKind::parse(&kind).ok_or_else(unknown)?;
+            Item::Software(Software { kind, name, version, purl, path })
+        }
         ItemKind::StaleProcess => {
             let StaleBody { process, file, pid } = read(text)?;
             Item::StaleProcess(StaleProcess { process, file, pid })
@@ -279,6 +297,12 @@ mod tests {
                 move |(manager, name, is_enabled, is_running)| {
                     let manager = managers[manager];
                     Item::Service(ObservedService { manager, name, is_enabled, is_running })
+                }
+            ),
+            (0..SoftwareKind::ALL.len(), text(), text(), text(), text()).prop_map(
+                |(kind, name, version, purl, path)| {
+                    let kind = SoftwareKind::ALL[kind];
+                    Item::Software(Software { kind, name, version, purl, path })
                 }
             ),
             (text(), text(), any::<u32>())

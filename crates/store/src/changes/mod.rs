@@ -314,9 +314,13 @@ type ItemAt = (i64, i64, ItemKind, String);
 async fn items(tx: &mut Tx, moments: &[Moment], events: &mut Events) -> Result<(), StoreError> {
     let known = known_intervals(tx, moments).await?;
     let head = "SELECT i.host_id, v.column2, i.kind, i.item_key, i.body, i.valid_from FROM (VALUES";
-    let tail = ") AS v CROSS JOIN host_item i \
-                WHERE i.host_id = v.column1 AND (i.valid_from = v.column2 OR i.valid_to = v.column2) \
-                AND (i.valid_to IS NULL OR i.valid_to > i.valid_from)";
+    // One question for each border, since for both at once SQLite would read every item of the hosts.
+    let tails = ["valid_from", "valid_to"].map(|border| {
+        format!(
+            ") AS v CROSS JOIN host_item i WHERE i.host_id = v.column1 AND i.{border} = v.column2 \
+             AND (i.valid_to IS NULL OR i.valid_to > i.valid_from)"
+        )
+    });
     let read = |row: &Row| {
         let kind = read_kind(row, 2)?;
         let item = row.parse(4, |text| read_item(kind, text))?;
@@ -324,8 +328,10 @@ async fn items(tx: &mut Tx, moments: &[Moment], events: &mut Events) -> Result<(
         let key: ItemAt = (row.get(0)?, at, kind, row.get(3)?);
         Ok((key, row.get::<i64>(5)? == at, item))
     };
+    let mut rows = tx.fetch_rows(head, &tails[0], keys(moments), read).await?;
+    rows.extend(tx.fetch_rows(head, &tails[1], keys(moments), read).await?);
     let mut sides: BTreeMap<ItemAt, (Option<Item>, Option<Item>)> = BTreeMap::new();
-    for (key, is_new, item) in tx.fetch_rows(head, tail, keys(moments), read).await? {
+    for (key, is_new, item) in rows {
         let is_known = |intervals: &Vec<(i64, Option<i64>)>| {
             intervals.iter().any(|(from, to)| *from < key.1 && to.is_none_or(|to| to > key.1))
         };

@@ -1,6 +1,6 @@
 //! Reading what feeds say now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use model::{
@@ -35,11 +35,16 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn advisories_about(&self, ids: &[VulnerabilityId]) -> Result<Vec<Advisory>, StoreError> {
         let mut tx = self.read(READ_ADVISORIES).await?;
-        let head =
-            format!("{ADVISORIES} AND id IN (SELECT advisory_id FROM advisory_alias WHERE alias IN (VALUES");
+        // In two steps: PostgreSQL cannot tell before a table is analysed how few advisories an id has, and
+        // would read all of them to join.
         let aliases = ids.iter().map(|id| [id.as_str().to_ascii_uppercase().into()]).collect();
-        let found = tx.fetch_rows(&head, "))", aliases, read_advisory).await?;
+        let head = "SELECT advisory_id FROM advisory_alias WHERE alias IN (VALUES";
+        let known: Vec<i64> = tx.fetch_rows(head, ")", aliases, |row| row.get(0)).await?;
         // An advisory may be known by several of the ids.
+        let known: BTreeSet<i64> = known.into_iter().collect();
+        let head = format!("{ADVISORIES} AND id IN (VALUES");
+        let known = known.into_iter().map(|id| [id.into()]).collect();
+        let found = tx.fetch_rows(&head, ")", known, read_advisory).await?;
         let found: BTreeMap<i64, Advisory> = found.into_iter().collect();
         let mut advisories: Vec<Advisory> = found.into_values().collect();
         sort(&mut advisories);

@@ -2,7 +2,8 @@
 
 use model::{
     Account, AccountGroup, AuthorizedKey, CronEntry, Listener, Observed, ObservedJail, ObservedService,
-    OsRelease, PackageName, PrivilegeRule, RebootNeed, ServiceManager, StaleProcess, Transport, UserName,
+    OsRelease, PackageName, PrivilegeRule, RebootNeed, ServiceManager, Software, SoftwareKind, StaleProcess,
+    Transport, UserName,
 };
 use store::{ClientScope, HostSnapshot, ItemKind, Store};
 
@@ -51,6 +52,13 @@ pub fn everything() -> Observed {
             process: text("nginx"),
             file: text("/lib/libssl.so.3"),
             pid: 7,
+        }]),
+        software: Some(vec![Software {
+            kind: SoftwareKind::Npm,
+            name: text("@acme/shop"),
+            version: text("1.0.0"),
+            purl: text("pkg:npm/%40acme/shop@1.0.0"),
+            path: text("/opt/shop/node_modules/@acme/shop/package.json"),
         }]),
         reboot: Some(RebootNeed { is_needed: true, why: text("kernel") }),
         jails: Some(vec![]),

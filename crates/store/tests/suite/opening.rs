@@ -95,3 +95,17 @@ fn a_new_file_is_for_its_owner_only_and_a_missing_directory_is_an_error() {
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     });
 }
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("other.db");
+    let text = path.display().to_string();
+    std::fs::write(&path, "").expect("a file");
+    let place = Place { url: DatabaseUrl::sqlite(&path), text };
+    execute(&place, "CREATE TABLE orders (id INTEGER)").await;
+    let before = std::fs::read(&path).expect("the file");
+    let error = refused(&place).await;
+    assert!(matches!(&error, StoreError::NotOurs { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&path).expect("the file"), before, "nothing was written into it");
+}

@@ -41,7 +41,8 @@ const VARIABLES: [Variable; 6] = [
 /// Reads what the use cases need to know of the process's surroundings.
 pub fn surroundings(database_flag: Option<&str>) -> Surroundings {
     let from_flag = database_flag.map(|url| (url.to_owned(), Origin::Flag("--database")));
-    let from_environment = || Some((env::var(DATABASE).ok()?, Origin::Environment(DATABASE)));
+    let from_environment =
+        || Some((env::var(DATABASE).ok().filter(|it| !it.is_empty())?, Origin::Environment(DATABASE)));
     Surroundings {
         home: env::var_os(HOME).map(PathBuf::from),
         agent_socket: env::var_os(AGENT_SOCKET).map(PathBuf::from),

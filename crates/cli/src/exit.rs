@@ -24,7 +24,8 @@ impl Exit {
     const ALL: [Self; 6] =
         [Self::Nothing, Self::Something, Self::Usage, Self::Unknown, Self::NoAnswer, Self::Interrupted];
 
-    fn code(self) -> u8 {
+    /// Returns the number that the process ends with.
+    pub fn code(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Something => 1,
@@ -44,19 +45,22 @@ impl Exit {
             }
             Self::Something => {
                 "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
-                 completely, a feed was refused, a host's key is not trusted, a declared service does not run, the \
+                 completely, a feed was refused or could not be read in part, a host's key is not trusted, a declared service does not run, the \
                  database is damaged."
             }
             Self::Usage => {
-                "The command line makes no sense: unknown flag, malformed selector or id, no such host or platform."
+                "The command line makes no sense: unknown flag, malformed selector or id, no such host, client or platform."
             }
             Self::Unknown => {
                 "Nobody is known to be vulnerable (`who`, `audit-root`, `audit-packages`) and no service to be down \
-                 (`services`), but some could not be judged. Never read this as safe."
+                 (`services`), but some could not be judged, or the inventory has errors and hosts may be missing. \
+                 Never read this as safe."
             }
             Self::NoAnswer => {
-                "No answer: no workspace, a workspace with errors where a sound one is needed, a database, feed \
-                 directory or root that cannot be read, versions that have no order (`version-compare`)."
+                "No answer: no workspace, a workspace with errors where a sound one is needed, settings \
+                 that may hide which database is meant, a database, feed \
+                 directory or root that cannot be read, versions that have no order (`version-compare`), \
+                 an answer that could not be written out whole (a full disk)."
             }
             Self::Interrupted => "Interrupted by Ctrl-C.",
         }

@@ -17,6 +17,13 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// Says that a part of the answer did not reach standard output, whatever the verb's own status was.
+pub fn report_lost(printer: &mut Printer, fault: &std::io::Error) -> Exit {
+    printer.complain(format_args!("error: cannot write to standard output: {fault}"));
+    printer.complain("  hint: what was written is not the whole answer; run it again where there is room");
+    Exit::NoAnswer
+}
+
 /// Prints an error with its causes, problems and hint, and returns its exit status.
 pub fn report(printer: &mut Printer, error: &anyhow::Error) -> Exit {
     let own = error.downcast_ref::<Error>();

@@ -9,12 +9,17 @@ mod sarif;
 mod verbs;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::printer::Printer;
+
+/// How long a verb may go on after Ctrl-C.
+const INTERRUPT_GRACE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -23,7 +28,10 @@ fn main() -> ExitCode {
     };
     let mut printer = Printer::new(arguments.global.quiet);
     let exit = run(&arguments, &mut printer).unwrap_or_else(|error| failure::report(&mut printer, &error));
-    exit.into()
+    match printer.take_lost() {
+        Some(fault) => failure::report_lost(&mut printer, &fault).into(),
+        None => exit.into(),
+    }
 }
 
 /// Prints help to standard output and a usage error to standard error.
@@ -37,9 +45,26 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before the verb starts, so that it counts from the first moment on.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(end_after_grace(signal(SignalKind::interrupt())?));
         tokio::select! {
+            biased;
+            _ = interrupt.recv() => Ok(Exit::Interrupted),
             result = verbs::run(arguments, printer) => result,
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         }
     })
+}
+
+/// Ends the process a moment after Ctrl-C, if it is still there: a verb that computes, waits for the
+/// keyboard or for a command of the inventory cannot be dropped in the middle. Nothing is lost by it:
+/// the database takes whole transactions only.
+async fn end_after_grace(mut interrupt: Signal) {
+    if interrupt.recv().await.is_some() {
+        // A thread of its own: the runtime may be shutting down by then.
+        std::thread::spawn(|| {
+            std::thread::sleep(INTERRUPT_GRACE);
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        });
+    }
 }

@@ -11,35 +11,38 @@ use serde::Serialize;
 
 use crate::environment;
 
+/// Terminals with fewer columns get tables as they are.
+const COLUMNS_WRAPPED_MIN: u16 = 80;
+
 /// Writes for people and for programs.
 pub struct Printer {
     is_quiet: bool,
     is_colored: bool,
     has_progress_line: bool,
+    lost: Option<io::Error>,
 }
 
 impl Printer {
     /// Makes a printer; a quiet one drops talk, but neither data nor errors.
     pub fn new(is_quiet: bool) -> Self {
-        Self { is_quiet, is_colored: environment::wants_color(), has_progress_line: false }
+        Self { is_quiet, is_colored: environment::wants_color(), has_progress_line: false, lost: None }
     }
 
     /// Prints a line of data.
     pub fn data(&mut self, line: impl fmt::Display) {
         self.clear_progress();
-        emit(&mut io::stdout().lock(), &clean(&line.to_string()));
+        self.emit_data(&clean(&line.to_string()));
     }
 
     /// Prints text of our own (help, references) as it is, without a final newline of its own.
     pub fn text(&mut self, text: &str) {
-        // A reader that went away (`ifrit ... | head`) is no failure of ours.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        self.keep_fault(write_out(text));
     }
 
     /// Prints one JSON object on one line.
     pub fn json(&mut self, row: &impl Serialize) -> anyhow::Result<()> {
         let line = serde_json::to_string(row)?;
-        emit(&mut io::stdout().lock(), &line);
+        self.emit_data(&line);
         Ok(())
     }
 
@@ -47,7 +50,8 @@ impl Printer {
     pub fn table(&mut self, titles: &[&str], rows: Vec<Vec<Cell>>) {
         self.clear_progress();
         let mut table = Table::new();
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        let arrangement = arrangement(table.width());
+        table.load_preset(NOTHING).set_content_arrangement(arrangement);
         table.set_header(titles.iter().map(|title| title.to_uppercase()));
         if !self.is_colored {
             table.force_no_tty();
@@ -56,8 +60,14 @@ impl Printer {
             table.add_row(row);
         }
         for line in table.lines() {
-            emit(&mut io::stdout().lock(), line.trim_end());
+            self.emit_data(line.trim_end());
         }
+    }
+
+    /// Returns why data could not be written to standard output, such as a full disk: an answer that
+    /// lacks lines must not look like a whole one.
+    pub fn take_lost(&mut self) -> Option<io::Error> {
+        self.lost.take()
     }
 
     /// Says something that is no data.
@@ -96,6 +106,20 @@ impl Printer {
         self.has_progress_line = true;
     }
 
+    fn emit_data(&mut self, line: &str) {
+        self.keep_fault(write_out(&format!("{line}\n")));
+    }
+
+    fn keep_fault(&mut self, written: io::Result<()>) {
+        match written {
+            // A reader that went away (`ifrit ... | head`) is no failure of ours.
+            Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+                self.lost.get_or_insert(fault);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
     fn clear_progress(&mut self) {
         if std::mem::take(&mut self.has_progress_line) {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
@@ -103,8 +127,23 @@ impl Printer {
     }
 }
 
+/// Says whether columns are wrapped to the terminal. In a narrow one names and versions would be cut in
+/// the middle (a serial console says that it has 0 columns), so the terminal itself wraps whole lines.
+fn arrangement(terminal_columns: Option<u16>) -> ContentArrangement {
+    match terminal_columns {
+        Some(COLUMNS_WRAPPED_MIN..) => ContentArrangement::Dynamic,
+        Some(_) | None => ContentArrangement::Disabled,
+    }
+}
+
+fn write_out(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
 fn emit(stream: &mut impl Write, line: &str) {
-    // A reader that went away (`ifrit ... | head`) is no failure of ours.
+    // Nobody is left to tell where this fails.
     let _ = writeln!(stream, "{line}");
 }
 
@@ -144,6 +183,16 @@ fn is_reordering(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stay_whole_in_a_narrow_terminal() {
+        for (columns, is_wrapped) in
+            [(None, false), (Some(0), false), (Some(79), false), (Some(80), true), (Some(200), true)]
+        {
+            let arrangement = arrangement(columns);
+            assert_eq!(matches!(arrangement, ContentArrangement::Dynamic), is_wrapped, "{columns:?}");
+        }
+    }
 
     #[test]
     fn foreign_text_cannot_steer_a_terminal() {

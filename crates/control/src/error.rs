@@ -85,6 +85,29 @@ pub enum Error {
         /// The selection as typed.
         selector: String,
     },
+    /// Nothing is declared that could be selected.
+    #[error("no host is declared")]
+    NoHosts,
+    /// No client of this name is declared or was.
+    #[error("no client `{given}` is known")]
+    ClientUnknown {
+        /// What was typed.
+        given: String,
+    },
+    /// The workspace directory that was named is none.
+    #[error("the workspace directory {} cannot be used", path.display())]
+    WorkspaceDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `ifrit.toml` has errors, so it is not certain which database it means.
+    #[error("ifrit.toml has errors, so it is not certain which database is meant")]
+    DatabaseUncertain {
+        /// What is wrong with it.
+        problems: Vec<Problem>,
+    },
     /// A selector is malformed.
     #[error("selector `{text}`")]
     Selector {
@@ -192,6 +215,8 @@ impl Error {
             | Self::PackageLine { .. }
             | Self::Platform { .. }
             | Self::NoHost { .. }
+            | Self::NoHosts
+            | Self::ClientUnknown { .. }
             | Self::Selector { .. }
             | Self::BundleKey { .. }
             | Self::NoTrustedKey
@@ -206,9 +231,11 @@ impl Error {
                     ErrorKind::Unavailable
                 }
             },
-            Self::NoWorkspace { .. } | Self::Declarations { .. } | Self::FeedSetting { .. } => {
-                ErrorKind::Workspace
-            }
+            Self::NoWorkspace { .. }
+            | Self::WorkspaceDirectory { .. }
+            | Self::Declarations { .. }
+            | Self::DatabaseUncertain { .. }
+            | Self::FeedSetting { .. } => ErrorKind::Workspace,
             Self::Write { .. }
             | Self::Read { .. }
             | Self::Unauditable { .. }
@@ -233,6 +260,14 @@ impl Error {
             Self::Platform { .. } => {
                 Some("expected alpine:RELEASE, debian:RELEASE or freebsd:RELEASE, for example alpine:3.20".to_owned())
             }
+            Self::NoHosts => Some("declare hosts in inventory/*.star, or `ifrit import` a list of them".to_owned()),
+            Self::ClientUnknown { .. } => Some("`ifrit hosts` lists the clients with their hosts".to_owned()),
+            Self::DatabaseUncertain { .. } => Some(
+                "correct the lines named above, or say which database with `--database` or IFRIT_DATABASE".to_owned(),
+            ),
+            Self::NoHost { selector } if selector.contains("os:") => Some(
+                "`os:` is what a scan has seen: a host that was never scanned has none; `ifrit hosts` lists them".to_owned(),
+            ),
             Self::NoHost { .. } => Some("`ifrit hosts` lists what is declared".to_owned()),
             Self::Selector { source, .. } => source.hint.clone(),
             Self::NoFeed { .. } => Some(
@@ -272,6 +307,7 @@ impl Error {
         match self {
             Self::Declarations { problems }
             | Self::Unauditable { problems, .. }
+            | Self::DatabaseUncertain { problems }
             | Self::NoFeed { problems, .. } => problems,
             _ => &[],
         }

@@ -8,7 +8,9 @@ use fleet::{
 };
 use jiff::SignedDuration;
 use model::selector::Selector;
-use model::{ClientName, Collection, Connection, Host, HostName, Platform, Problem, UserName};
+use model::{
+    ClientName, Collection, Connection, Host, HostName, Platform, Problem, Service, ServicePackage, UserName,
+};
 use plan::FactRequests;
 use store::{ClientScope, IngestReport};
 use tokio::sync::mpsc::Sender;
@@ -81,11 +83,31 @@ pub async fn scan(
     let Reached { targets, problems } = reach(session, &hosts).await?;
     let connector = Arc::new(AnyConnector { local: LocalConnector, ssh: ssh_connector(session) });
     let limits = limits(session);
-    let collections = fleet::collect(&targets, &FactRequests::scan(), connector, &limits, progress).await;
+    let services = &session.workspace.inventory.services;
+    let asked: Vec<_> = targets
+        .into_iter()
+        .map(|target| {
+            let requests = requests(&target.host, services);
+            (target, requests)
+        })
+        .collect();
+    let collections = fleet::collect_each(&asked, connector, &limits, progress).await;
     let ingest = session.store.record_collections(&collections, session.clock.now()).await?;
     let rows =
         hosts.iter().zip(&collections).map(|(host, collection)| scanned_host(host, collection)).collect();
     Ok(ScanReport { hosts: rows, ingest, problems })
+}
+
+/// Returns what a host is asked: the fixed set, and what its services declare.
+fn requests(host: &HostName, services: &[Service]) -> FactRequests {
+    let mut requests = FactRequests::scan();
+    for service in services.iter().filter(|service| service.hosts.contains(host)) {
+        requests = requests.with_software(&service.paths);
+        if let Some(ServicePackage::VersionCommand(command)) = &service.package {
+            requests = requests.with_version_command(&service.name, command);
+        }
+    }
+    requests
 }
 
 /// Returns the limits that the settings ask for.

@@ -162,6 +162,7 @@ mod tests {
             hosts: vec![],
             port: Some(443),
             package: Some(ServicePackage::Package(PackageName::new("nginx"))),
+            paths: vec![],
             depends_on: vec![],
             owner: None,
             is_critical: true,

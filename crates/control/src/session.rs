@@ -61,10 +61,13 @@ impl Session {
     /// Returns the declared hosts that the selector takes, in inventory order.
     ///
     /// # Errors
-    /// [`Error::NoHost`] where it takes none: a typo must not look like "all is well".
+    /// [`Error::NoHosts`] where none is declared; [`Error::NoHost`] where it takes none: a typo must not look like "all is well".
     pub async fn select(&self, selector: &Selector) -> Result<Vec<&Host>, Error> {
         let systems = self.systems().await?;
         let inventory = &self.workspace.inventory;
+        if inventory.hosts.is_empty() && !self.workspace.has_errors() {
+            return Err(Error::NoHosts);
+        }
         let services = services_by_host(inventory);
         let groups = groups_by_host(inventory);
         let is_taken = |host: &&Host| is_taken(selector, host, &services, &groups, &systems);
@@ -87,7 +90,16 @@ impl Session {
 }
 
 /// Reads the setting `database`: a relative path starts at the workspace, wherever ifrit is started.
+///
+/// # Errors
+/// [`Error::DatabaseUncertain`] where a fault in `ifrit.toml` may hide the setting: an empty default
+/// database would answer "nobody is vulnerable".
 pub(crate) fn database_url(workspace: &Workspace) -> Result<DatabaseUrl, Error> {
+    if workspace.settings.is_database_hidden() {
+        let of_settings = |problem: &&model::Problem| problem.code.as_str().starts_with("config.");
+        let problems = workspace.problems.iter().filter(of_settings).cloned().collect();
+        return Err(Error::DatabaseUncertain { problems });
+    }
     let database = workspace.settings.database();
     let path = database.strip_prefix("sqlite:").unwrap_or(database);
     if database.contains("://") {

@@ -99,7 +99,8 @@ impl WhoAnswer {
 /// Answers which hosts are vulnerable to a vulnerability or an advisory.
 ///
 /// # Errors
-/// [`Error::VulnerabilityId`] where the id cannot be one; [`Error::Store`] where the database fails.
+/// [`Error::VulnerabilityId`] where the id cannot be one; [`Error::ClientUnknown`] where the scope
+/// names a client that nobody declares and that has no host; [`Error::Store`] where the database fails.
 pub async fn who(session: &Session, id: &str, scope: &ClientScope) -> Result<WhoAnswer, Error> {
     let store = &session.store;
     let (ids, advisories) = look_up(store, parse_id(id)?).await?;
@@ -111,6 +112,7 @@ pub async fn who(session: &Session, id: &str, scope: &ClientScope) -> Result<Who
     let matches = matches(store, &ids, &advisories, &coverage, &exploited, &versions).await?;
     let postings = postings(store, scope, &matches, &version_ids).await?;
     let hosts = store.hosts(scope).await?;
+    require_known_clients(session, scope, &hosts)?;
     let index = AdvisoryIndex::new(advisories, coverage, exploited.clone());
     let mut rows = package_rows(&hosts, &matches, &versions, &version_ids, &postings);
     rows.extend(remaining_rows(&hosts, &rows, &ids, &index));
@@ -143,6 +145,19 @@ async fn matches(
     let mut matches = advisory::match_packages(&index, versions);
     matches.retain(|found| ids.iter().any(|id| found.is_about(id)));
     Ok(matches)
+}
+
+/// A mistyped client must not look like a safe one.
+fn require_known_clients(session: &Session, scope: &ClientScope, hosts: &[HostRecord]) -> Result<(), Error> {
+    let ClientScope::Only(clients) = scope else { return Ok(()) };
+    let declared = &session.workspace.inventory.clients;
+    let is_known = |client: &ClientName| {
+        declared.iter().any(|it| it.name == *client) || hosts.iter().any(|it| it.client == *client)
+    };
+    match clients.iter().find(|client| !is_known(client)) {
+        Some(unknown) => Err(Error::ClientUnknown { given: unknown.to_string() }),
+        None => Ok(()),
+    }
 }
 
 fn parse_id(text: &str) -> Result<VulnerabilityId, Error> {

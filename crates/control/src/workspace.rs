@@ -65,10 +65,15 @@ impl Workspace {
 /// Finds the workspace that holds `start`: the nearest directory upwards with an `ifrit.toml`.
 ///
 /// # Errors
-/// [`Error::NoWorkspace`] where there is none.
+/// [`Error::WorkspaceDirectory`] where `start` is no directory: a mistyped one must not lead to the
+/// workspace above it; [`Error::NoWorkspace`] where there is none.
 pub fn find_root(start: &Path) -> Result<PathBuf, Error> {
-    let no_workspace = || Error::NoWorkspace { start: start.to_owned() };
-    let absolute = std::path::absolute(start).map_err(|_| no_workspace())?;
+    let unusable = |source| Error::WorkspaceDirectory { path: start.to_owned(), source };
+    let absolute = std::path::absolute(start).map_err(unusable)?;
+    if !std::fs::metadata(&absolute).map_err(unusable)?.is_dir() {
+        return Err(unusable(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let no_workspace = || Error::NoWorkspace { start: absolute.clone() };
     let is_root = |directory: &&Path| directory.join(lang::WORKSPACE_FILE).is_file();
     absolute.ancestors().find(is_root).map(Path::to_owned).ok_or_else(no_workspace)
 }
@@ -99,7 +104,7 @@ pub fn load_settings(root: &Path, surroundings: &Surroundings) -> Result<(Settin
     let bytes = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     let (mut settings, problems) = match String::from_utf8(bytes) {
         Ok(text) => settings::read(&text, lang::WORKSPACE_FILE),
-        Err(fault) => (Settings::default(), vec![not_utf8(fault.utf8_error().valid_up_to())]),
+        Err(fault) => (Settings::unreadable(), vec![not_utf8(fault.utf8_error().valid_up_to())]),
     };
     if let Some((database, origin)) = &surroundings.database {
         settings.set_database(database, origin.clone());

@@ -236,8 +236,12 @@ fn report(feeds: &[SyncedFeed], is_json: bool, printer: &mut Printer) -> anyhow:
             }
         }
     }
-    let is_refused = |feed: &SyncedFeed| matches!(feed.outcome, SyncOutcome::Refused { .. });
-    Ok(if feeds.iter().any(is_refused) { Exit::Something } else { Exit::Nothing })
+    // A document that could not be read leaves old statements in use: whoever runs this daily must notice.
+    let is_faulty = |feed: &SyncedFeed| {
+        matches!(feed.outcome, SyncOutcome::Refused { .. })
+            || feed.problems.iter().any(|problem| problem.level == Level::Error)
+    };
+    Ok(if feeds.iter().any(is_faulty) { Exit::Something } else { Exit::Nothing })
 }
 
 fn sync_cells(feed: &SyncedFeed) -> Vec<comfy_table::Cell> {

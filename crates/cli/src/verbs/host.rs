@@ -237,7 +237,7 @@ fn print_accounts(view: &HostView, printer: &mut Printer) {
 }
 
 fn print_rest(host: &HostSnapshot, printer: &mut Printer) {
-    let Observed { cron, stale_processes, .. } = &host.observed;
+    let Observed { cron, stale_processes, software, .. } = &host.observed;
     if begins(printer, host, "cron", ItemKind::Cron, cron.is_some()) {
         let rows = cron.iter().flatten().map(|it| vec![cell(&it.file), cell(&it.line)]);
         print_rows(printer, &["file", "line"], rows.collect());
@@ -247,5 +247,14 @@ fn print_rest(host: &HostSnapshot, printer: &mut Printer) {
         let rows = stale_processes.iter().flatten();
         let rows = rows.map(|it| vec![cell(&it.process), cell(it.pid), cell(&it.file)]);
         print_rows(printer, &["process", "pid", "file"], rows.collect());
+    }
+    // It is looked for where services declare paths only; elsewhere "not known" would be no news.
+    if software.is_some() && begins(printer, host, "software outside packages", ItemKind::Software, true) {
+        let rows = software.iter().flatten();
+        let rows = rows.map(|it| {
+            let version = if it.version.is_empty() { "?" } else { &it.version };
+            vec![cell(it.kind.as_str()), cell(&it.name), cell(version), cell(&it.path)]
+        });
+        print_rows(printer, &["kind", "name", "version", "found in"], rows.collect());
     }
 }

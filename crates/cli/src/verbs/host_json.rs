@@ -42,6 +42,7 @@ pub struct HostJson<'a> {
     privileges: Option<Vec<FileLine<'a>>>,
     cron: Option<Vec<FileLine<'a>>>,
     stale_processes: Option<Vec<Stale<'a>>>,
+    software: Option<Vec<Software<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -102,6 +103,15 @@ struct FileLine<'a> {
 }
 
 #[derive(Serialize)]
+struct Software<'a> {
+    kind: &'a str,
+    name: &'a str,
+    version: &'a str,
+    purl: &'a str,
+    path: &'a str,
+}
+
+#[derive(Serialize)]
 struct Stale<'a> {
     process: &'a str,
     pid: u32,
@@ -154,6 +164,7 @@ pub fn json_host(view: &HostView) -> HostJson<'_> {
         stale_processes: observed.stale_processes.as_ref().map(|all| {
             all.iter().map(|it| Stale { process: &it.process, pid: it.pid, file: &it.file }).collect()
         }),
+        software: software(observed),
     }
 }
 
@@ -186,6 +197,17 @@ fn listeners(observed: &Observed) -> Option<Vec<Listener<'_>>> {
         package: it.package.as_ref().map(|it| it.as_str()),
     });
     Some(listeners.collect())
+}
+
+fn software(observed: &Observed) -> Option<Vec<Software<'_>>> {
+    let software = observed.software.as_ref()?.iter().map(|it| Software {
+        kind: it.kind.as_str(),
+        name: &it.name,
+        version: &it.version,
+        purl: &it.purl,
+        path: &it.path,
+    });
+    Some(software.collect())
 }
 
 fn accounts(observed: &Observed) -> Option<Vec<Account<'_>>> {

@@ -18,6 +18,7 @@ pub fn describe(item: &Item) -> String {
         Item::Reboot(it) if it.is_needed => format!("needed: {}", it.why),
         Item::Reboot(_) => "not needed".to_owned(),
         Item::Service(it) => service(it),
+        Item::Software(it) => joined(&[&it.version, &it.purl]),
         Item::StaleProcess(it) => format!("pid {}", it.pid),
     }
 }

@@ -31,6 +31,7 @@ pub async fn run(
 ) -> anyhow::Result<Exit> {
     let selector = selector(&arguments.selector)?;
     let session = open_to_read(global, printer).await?;
+    let is_faulty = session.workspace.has_errors();
     let rows = control::services::services(&session, &selector).await?;
     session.close().await;
     if arguments.json {
@@ -41,15 +42,16 @@ pub async fn run(
         let faults = rows.iter().filter(|row| row.verdict.is_fault()).count();
         printer.say(format_args!("{}: {faults} to look at", count(rows.len(), "declared service")));
     }
-    Ok(exit(&rows))
+    Ok(exit(&rows, is_faulty))
 }
 
-fn exit(rows: &[ServiceRow]) -> Exit {
+/// With a faulty inventory services may be missing from the answer, so it is never "all is well".
+fn exit(rows: &[ServiceRow], is_faulty: bool) -> Exit {
     if rows.iter().any(|row| row.verdict.is_fault()) {
         return Exit::Something;
     }
     let is_unknown = rows.iter().any(|row| row.verdict == ServiceVerdict::Unknown);
-    if is_unknown { Exit::Unknown } else { Exit::Nothing }
+    if is_unknown || is_faulty { Exit::Unknown } else { Exit::Nothing }
 }
 
 fn cells(row: &ServiceRow) -> Vec<comfy_table::Cell> {

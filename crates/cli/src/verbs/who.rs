@@ -42,7 +42,8 @@ pub async fn run(
         clients => ClientScope::Only(clients.iter().cloned().collect()),
     };
     let session = open(global, OnFaultyWorkspace::UseLastKnown).await?;
-    if session.workspace.has_errors() {
+    let is_faulty = session.workspace.has_errors();
+    if is_faulty {
         session.workspace.problems.iter().for_each(|problem| printer.problem(problem));
         printer.complain("warning: the inventory has errors; answering for the hosts last known");
     }
@@ -53,13 +54,15 @@ pub async fn run(
     } else {
         print(&answer, arguments.all, printer);
     }
-    Ok(exit(&answer))
+    Ok(exit(&answer, is_faulty))
 }
 
-fn exit(answer: &WhoAnswer) -> Exit {
+/// With a faulty inventory hosts may be missing from the answer, so it is never "nobody".
+fn exit(answer: &WhoAnswer, is_faulty: bool) -> Exit {
     match answer.verdict() {
         Some(FindingState::Vulnerable) => Exit::Something,
         Some(FindingState::Unknown) => Exit::Unknown,
+        Some(FindingState::Fixed | FindingState::NotAffected) | None if is_faulty => Exit::Unknown,
         Some(FindingState::Fixed | FindingState::NotAffected) | None => Exit::Nothing,
     }
 }

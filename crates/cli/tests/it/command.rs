@@ -1,6 +1,7 @@
 //! Runs `ifrit` as a user does, in surroundings of its own.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,7 +54,19 @@ impl Ifrit {
         self.start(command, arguments, "")
     }
 
+    /// Runs `ifrit` with standard output going elsewhere; what was printed there is not read back.
+    pub fn run_into(&self, arguments: &[&str], stdout: File) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ifrit"));
+        self.prepare(&mut command, arguments).stdout(stdout);
+        finish(command, "")
+    }
+
     fn start(&self, mut command: Command, arguments: &[&str], input: &str) -> Output {
+        self.prepare(&mut command, arguments);
+        finish(command, input)
+    }
+
+    fn prepare<'a>(&self, command: &'a mut Command, arguments: &[&str]) -> &'a mut Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .args(arguments.iter().map(OsStr::new))
@@ -64,16 +77,19 @@ impl Ifrit {
             .env("USER", "tester")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("ifrit starts");
-        // A verb that reads nothing may be gone before it is written to.
-        let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
-        let output = child.wait_with_output().expect("ifrit ends");
-        Output {
-            exit: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8 on standard output"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8 on standard error"),
-        }
+            .stderr(Stdio::piped())
+    }
+}
+
+fn finish(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().expect("ifrit starts");
+    // A verb that reads nothing may be gone before it is written to.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("ifrit ends");
+    Output {
+        exit: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8 on standard output"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8 on standard error"),
     }
 }
 

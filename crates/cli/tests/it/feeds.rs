@@ -118,7 +118,7 @@ fn feeds_are_fetched_once_and_then_asked_for_changes() {
     server.publish("/v3.20/main.json", "2", "<!DOCTYPE html><html><body>Sorry</body></html>");
     let community = String::from_utf8(fixture("alpine/secdb/v3.22/community.json")).expect("text");
     server.publish("/v3.22/community.json", "2", community.replacen("CVE-", "CVE-0-", 1));
-    let output = ifrit.run(&["feeds", "sync", "--json"]).expect_exit(0);
+    let output = ifrit.run(&["feeds", "sync", "--json"]).expect_exit(1);
     let rows = output.rows();
     assert_eq!(outcomes(&rows), ["alpine-secdb taken", "cisa-kev unchanged", "epss unchanged"]);
     let problems = rows[0]["problems"].to_string();

@@ -319,3 +319,46 @@ fn this_machine_has_a_history_too() {
     let shown = ifrit.run(&["host", "show", "here", "--packages", "--json"]).expect_exit(0).rows().remove(0);
     assert_eq!(shown["package_count"].as_u64(), shown["packages"].as_array().map(|all| all.len() as u64));
 }
+
+#[test]
+fn software_outside_packages_is_shown_where_a_service_declares_it() {
+    let ifrit = Ifrit::new();
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let package = folder.path().join("node_modules/left-pad/package.json");
+    std::fs::create_dir_all(package.parent().expect("it has one")).expect("made");
+    let write = |version: &str| {
+        let text = format!("{{\"name\": \"left-pad\", \"version\": \"{version}\"}}");
+        std::fs::write(&package, text).expect("written");
+    };
+    ifrit.write("ifrit.toml", "");
+    let declare = |more: &str| {
+        let text = "client(\"acme\")\nhost(\"here\", client = \"acme\", local = True)\n";
+        ifrit.write("inventory/hosts.star", &format!("{text}{more}"));
+    };
+    let show =
+        |arguments: &[&str]| ifrit.run(&[&["host", "show", "here"], arguments].concat()).expect_exit(0);
+    declare("");
+    let _ = ifrit.run(&["scan"]);
+    assert!(show(&["--json"]).rows().remove(0)["software"].is_null(), "nobody asked for it");
+    declare(&format!(
+        "service(\"pad\", client = \"acme\", hosts = \"here\", paths = [{:?}], \
+         version_command = [\"printf\", \"pad %s\", \"2.0.1\"])\n",
+        folder.path()
+    ));
+    for version in ["1.2.0", "1.3.0"] {
+        write(version);
+        let _ = ifrit.run(&["scan"]);
+    }
+    let software = show(&["--json"]).rows().remove(0)["software"].clone();
+    let expected = serde_json::json!([
+        {"kind": "npm", "name": "left-pad", "version": "1.3.0", "purl": "pkg:npm/left-pad@1.3.0", "path": package},
+        {"kind": "command", "name": "pad", "version": "2.0.1", "purl": "", "path": "printf"},
+    ]);
+    assert_eq!(software, expected);
+    let text = show(&[]).stdout;
+    assert!(text.contains("software outside packages") && text.contains("left-pad"), "{text}");
+    let rows =
+        ifrit.run(&["changes", "--since", "24h", "--kind", "software", "--json"]).expect_exit(0).rows();
+    let changed: Vec<_> = rows.iter().map(|row| (row["change"].as_str(), row["before"].as_str())).collect();
+    assert_eq!(changed, [(Some("changed"), Some("1.2.0 pkg:npm/left-pad@1.2.0"))], "{rows:?}");
+}

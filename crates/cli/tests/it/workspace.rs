@@ -80,6 +80,71 @@ fn who_answers_from_the_last_sound_inventory_when_it_has_errors() {
 }
 
 #[test]
+fn who_never_says_nobody_where_hosts_may_be_missing() {
+    let ifrit = workspace("client(\"acme\"\n");
+    let output = ifrit.run(&["who", "CVE-2024-6387"]).expect_exit(3);
+    assert!(output.stdout.contains("0 vulnerable, 0 unknown"), "{}", output.stdout);
+    let ifrit = workspace(ALPINE_ONLY);
+    let output = ifrit.run(&["who", "CVE-2024-6387", "--client", "acmee"]).expect_exit(2);
+    assert!(output.stderr.contains("no client `acmee` is known"), "{}", output.stderr);
+    let _ = ifrit.run(&["who", "CVE-2024-6387", "--client", "acme"]).expect_exit(3);
+}
+
+#[test]
+fn no_database_is_guessed_where_the_settings_may_hide_which_one_is_meant() {
+    for settings in ["database = \n", "databse = \"other.db\"\n", "database = 5\n", "[ssh\n"] {
+        let ifrit = workspace(ALPINE_ONLY);
+        ifrit.write("ifrit.toml", settings);
+        for verb in [["who", "CVE-2024-6387"].as_slice(), &["hosts"], &["db", "check"], &["feeds"]] {
+            let output = ifrit.run(verb).expect_exit(4);
+            assert!(output.stderr.contains("ifrit.toml:1:"), "{settings}: {}", output.stderr);
+            assert!(output.stderr.contains("--database"), "{settings}: {}", output.stderr);
+        }
+        assert!(!ifrit.directory().join("ifrit.db").exists(), "{settings}");
+        let _ = ifrit.run(&["--database", "x.db", "who", "CVE-2024-6387"]).expect_exit(3);
+    }
+    // A fault elsewhere keeps nobody from asking.
+    let ifrit = workspace(ALPINE_ONLY);
+    ifrit.write("ifrit.toml", "database = \"x.db\"\n[ssh]\nusr = \"ops\"\n");
+    let _ = ifrit.run(&["who", "CVE-2024-6387"]).expect_exit(3);
+}
+
+#[test]
+fn a_workspace_directory_that_is_none_does_not_lead_to_the_one_above() {
+    let ifrit = workspace(ALPINE_ONLY);
+    let output = ifrit.run(&["-C", "clients/acmee", "check"]).expect_exit(4);
+    assert!(output.stderr.contains("clients/acmee"), "{}", output.stderr);
+}
+
+#[test]
+fn without_any_host_the_way_on_is_named() {
+    let output = workspace("").run(&["scan"]).expect_exit(2);
+    assert!(
+        output.stderr.contains("no host is declared") && output.stderr.contains("ifrit import"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn ctrl_c_ends_also_a_verb_that_waits_for_a_command() {
+    let ifrit = workspace("data.json_command([\"sh\", \"-c\", \"kill -INT $PPID; exec sleep 8\"])\n");
+    let _ = ifrit.run(&["check"]).expect_exit(130);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_no_answer() {
+    let ifrit = workspace(ALPINE_ONLY);
+    for verb in
+        [["hosts"].as_slice(), &["hosts", "--json"], &["who", "CVE-2024-6387"], &["inventory", "--ansible"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let output = ifrit.run_into(verb, full).expect_exit(4);
+        assert!(output.stderr.contains("cannot write to standard output"), "{verb:?}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn feeds_are_listed_and_a_shrunken_one_is_refused() {
     let ifrit = workspace(ALPINE_ONLY);
     let _ = ifrit.run(&["feeds", "sync", "--from", &feeds()]).expect_exit(0);

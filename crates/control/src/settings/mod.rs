@@ -85,6 +85,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     entries: Vec<Entry>,
+    /// Whether a fault in the file may hide what it says of the database.
+    has_hiding_fault: bool,
 }
 
 impl Default for Settings {
@@ -94,7 +96,7 @@ impl Default for Settings {
             value: definition.default_value(),
             origin: Origin::Default,
         };
-        Self { entries: DEFINITIONS.iter().map(entry).collect() }
+        Self { entries: DEFINITIONS.iter().map(entry).collect(), has_hiding_fault: false }
     }
 }
 
@@ -102,6 +104,11 @@ impl Settings {
     /// Returns every key with its value and origin, for `ifrit config show`.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Returns the defaults for a file that nothing could be read of.
+    pub(crate) fn unreadable() -> Self {
+        Self { has_hiding_fault: true, ..Self::default() }
     }
 
     /// Overrides the database, for a flag or an environment variable.
@@ -112,6 +119,14 @@ impl Settings {
     /// Returns the database: a path (relative to the workspace) or a URL.
     pub fn database(&self) -> &str {
         self.text("database")
+    }
+
+    /// Says whether the database is the default one only because a fault in `ifrit.toml` may hide what
+    /// it says: a syntax error anywhere, an unknown key outside of every section, a bad `database`.
+    pub fn is_database_hidden(&self) -> bool {
+        let is_default =
+            |entry: &Entry| entry.definition.key == "database" && entry.origin == Origin::Default;
+        self.has_hiding_fault && self.entries.iter().any(is_default)
     }
 
     /// Returns the login for hosts that declare none.

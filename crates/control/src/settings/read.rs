@@ -20,6 +20,7 @@ pub fn read(text: &str, path: &str) -> (Settings, Vec<Problem>) {
         reader.problems.push(Problem::new(Code::ConfigSyntax, place, one_line(fault.message())));
     }
     let is_broken = !reader.problems.is_empty();
+    reader.settings.has_hiding_fault = is_broken;
     reader.table("", table.get_ref());
     // What a broken file seems to say about keys is guesswork: only its syntax is worth reporting.
     reader.problems.retain(|problem| !is_broken || problem.code == Code::ConfigSyntax);
@@ -61,6 +62,7 @@ impl Reader<'_> {
                 self.settings.set(definition.key, converted, Origin::File { line });
             }
             None => {
+                self.settings.has_hiding_fault |= definition.key == "database";
                 let given = one_line(self.text.get(value.span()).unwrap_or_default());
                 let message =
                     format!("`{}` takes {}, got {given}", definition.key, definition.kind.expectation());
@@ -71,6 +73,7 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, key: &str, span: Range<usize>) {
+        self.settings.has_hiding_fault |= !key.contains('.');
         let place = self.place(span);
         let mut problem = Problem::new(Code::ConfigUnknownKey, place, format!("unknown key `{key}`"));
         problem = match suggestion(key) {

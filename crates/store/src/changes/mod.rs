@@ -20,7 +20,7 @@ use crate::sql::{Row, Tx, Value};
 
 /// Moments (one host at one time) of one page of changes. A page that would begin and end within one
 /// instant holds all of it, however many hosts changed then.
-pub const CHANGES_PAGE_MOMENTS: usize = 1000;
+pub const CHANGES_PAGE_MOMENTS: usize = 500;
 
 /// Which changes to return.
 #[derive(Debug, Clone, Copy)]

@@ -35,6 +35,12 @@ pub mod feed {
     pub const EPSS: &str = "epss";
     /// RSS and Atom documents, for people.
     pub const NEWS: &str = "news";
+
+    /// Says whether a feed speaks of packages and versions. The others rank or tell: what is wrong with
+    /// them can hide no finding.
+    pub fn names_packages(feed: &str) -> bool {
+        ![CISA_KEV, EPSS, NEWS].contains(&feed)
+    }
 }
 
 /// One document of a feed, as read from a file or from the net, decompressed.

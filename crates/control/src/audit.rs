@@ -6,8 +6,8 @@ use std::path::Path;
 
 use advisory::{AdvisoryIndex, Match};
 use model::{
-    Architecture, FindingState, HostName, InstalledPackage, PackageName, PackageVersion, Platform, Problem,
-    Repository, Version,
+    Architecture, FindingState, HostName, InstalledPackage, Level, PackageName, PackageVersion, Place,
+    Platform, Problem, Repository, Version,
 };
 
 use crate::clock::Clock;
@@ -49,7 +49,7 @@ impl AuditReport {
     pub fn verdict(&self) -> FindingState {
         let has = |state| self.rows.iter().any(|row| row.found.state == state);
         let mut problems = self.problems.iter().chain(&self.feed_problems);
-        let has_error = problems.any(|problem| problem.level == model::Level::Error);
+        let has_error = problems.any(may_hide_findings);
         if has(FindingState::Vulnerable) {
             FindingState::Vulnerable
         } else if has(FindingState::Unknown) || !self.is_covered || has_error {
@@ -58,6 +58,12 @@ impl AuditReport {
             FindingState::NotAffected
         }
     }
+}
+
+fn may_hide_findings(problem: &Problem) -> bool {
+    let only_ranks =
+        matches!(&problem.place, Place::Feed { feed, .. } if !advisory::feed::names_packages(feed));
+    problem.level == Level::Error && !only_ranks
 }
 
 /// Audits an unpacked root file system.

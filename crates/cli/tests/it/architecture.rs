@@ -22,11 +22,14 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Heavy or dangerous dependencies and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 7] = [
+const FENCES: [(&str, &[&str]); 10] = [
     ("russh", &["fleet", "testkit"]),
     ("sqlx", &["store"]),
     ("reqwest", &["advisory"]),
     ("starlark", &["lang", "plan"]),
+    ("starlark_lsp", &["lang"]),
+    ("lsp-server", &["lang"]),
+    ("lsp-types", &["lang"]),
     ("clap", &["cli"]),
     ("comfy-table", &["cli"]),
     ("anyhow", &["cli"]),

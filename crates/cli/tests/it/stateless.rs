@@ -92,6 +92,27 @@ fn a_release_without_data_is_unknown_and_never_safe() {
 }
 
 #[test]
+fn a_broken_feed_makes_silence_unknown_only_where_it_could_hide_a_finding() {
+    let ifrit = Ifrit::new();
+    ifrit.write("root/etc/os-release", "ID=alpine\nVERSION_ID=3.18.0\n");
+    ifrit.write("root/lib/apk/db/installed", "P:musl\nV:1.2.4-r9\nA:x86_64\no:musl\n\n");
+    let secdb = std::fs::read_to_string(fixture("feeds/alpine/secdb/v3.18/main.json")).expect("the fixture");
+    ifrit.write("feeds/main.json", &secdb);
+    let audit = || ifrit.run(&["audit-root", "root", "--feeds", "feeds"]);
+    let _ = audit().expect_exit(0);
+    // Likelihoods that are cut short rank nothing, and hide nothing.
+    ifrit.write(
+        "feeds/epss.csv",
+        "#model_version:v1,score_date:2024-10-25T00:00:00+0000\ncve,epss,percentile\nCVE-1999-0005,0.9",
+    );
+    let output = audit().expect_exit(0);
+    assert!(output.stderr.contains("feed epss"), "it is said all the same: {}", output.stderr);
+    // Half of a security database may have held the one entry that counts.
+    ifrit.write("feeds/community.json", &secdb[..secdb.len() / 2]);
+    let _ = audit().expect_exit(3);
+}
+
+#[test]
 fn audit_packages_reads_a_list() {
     let ifrit = Ifrit::new();
     let feeds = fixture("feeds");

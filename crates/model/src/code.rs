@@ -34,6 +34,8 @@ macro_rules! codes {
 
 // Sorted by area, then word.
 codes! {
+    ApplyInDoubt, "apply.in-doubt", Error, "A host was lost while a plan was applied to it: its script may be at work, done or dead; the next contact settles it.";
+    ApplyRefused, "apply.refused", Error, "A plan was not applied to a host: somebody else works on it, another run must be settled first, or the host takes no script; nothing was done there.";
     CollectCut, "collect.cut", Error, "A host's answer ended before its end marker: connection cut, time-out or byte limit.";
     CollectFactFailed, "collect.fact-failed", Error, "A fact's command failed on the host; the fact is unknown.";
     CollectFactUnreadable, "collect.fact-unreadable", Error, "A host's answer to a fact could not be understood; what could be read is kept.";
@@ -82,6 +84,16 @@ codes! {
     InventoryOverlappingNetworks, "inventory.overlapping-networks", Warning, "Two networks of a client share addresses.";
     InventoryUnknownReference, "inventory.unknown-reference", Error, "A declaration names something that is not declared: a client, a host, a service, a site...";
     InventoryWrongClient, "inventory.wrong-client", Error, "A declaration joins what belongs to different clients: a host and a site, a group and a host...";
+    PlanBadArgument, "plan.bad-argument", Error, "An operation of a deploy was called with an argument that it cannot use, or its host is in a state that it does not change.";
+    PlanCutsAccess, "plan.cuts-access", Warning, "A plan stops sshd, or removes the login or the keys that ifrit itself comes in by.";
+    PlanFactUnknown, "plan.fact-unknown", Error, "A deploy looks at a fact that is not known yet; the host is asked and the deploy is evaluated again.";
+    PlanLastAdminKey, "plan.last-admin-key", Warning, "A plan replaces or removes all authorized keys of a login.";
+    PlanRebootTogether, "plan.reboot-together", Warning, "A plan restarts all its hosts in one wave.";
+    PlanRestartTogether, "plan.restart-together", Warning, "A plan restarts a critical service on all of its hosts in one wave.";
+    PlanSecretShown, "plan.secret-shown", Error, "A deploy puts a secret into text; only the body of a file can hold one.";
+    PlanUndecided, "plan.undecided", Error, "A deploy branches on whether a step changes something, which only the host can decide.";
+    PlanUnguarded, "plan.unguarded", Warning, "A plan runs a command without a guard: it runs every time, and is not run again after a crash.";
+    SoftwareNotMatched, "software.not-matched", Warning, "A piece of software has no package URL, one of a kind that no advisories are matched for, or no version; nothing is known of it.";
     SshConfigUnsupported, "ssh.config-unsupported", Warning, "A line of the SSH configuration or of known_hosts is not understood or has no effect here.";
     StarlarkError, "starlark.error", Error, "Starlark code failed while it was evaluated.";
     StarlarkLimit, "starlark.limit", Error, "Starlark code ran into a limit on steps, memory or depth.";

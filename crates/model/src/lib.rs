@@ -13,8 +13,11 @@ mod inventory;
 mod network;
 mod observed;
 mod package;
+mod plan;
 mod platform;
 mod problem;
+mod purl;
+mod run;
 pub mod selector;
 mod text;
 pub mod version;
@@ -37,8 +40,14 @@ pub use observed::{
     PrivilegeRule, RebootNeed, ServiceManager, Software, SoftwareKind, StaleProcess, Transport,
 };
 pub use package::{Architecture, InstalledPackage, PackageName, PackageVersion, Version};
+pub use plan::{
+    Change, Condition, Content, ContentPiece, DiffLine, HostPlan, Plan, Probe, Risk, SecretVersion, Step,
+    StepOutcome,
+};
 pub use platform::{Ecosystem, Platform, Release, ReleaseScope, Repository, UnknownPlatform};
 pub use problem::{Level, Place, Problem};
+pub use purl::{InvalidPurl, PURL_BYTES_MAX, PackageUrl};
+pub use run::RunId;
 pub use selector::{HostAttributes, Selector, SelectorError};
 pub use text::{ClientName, GroupName, HostName, InvalidName, PersonName, ServiceName, SiteName, Tag};
 pub use version::{InvalidVersion, VersionScheme};

@@ -7,28 +7,67 @@ use thiserror::Error;
 use crate::text::foreign_text;
 use crate::version::VersionScheme;
 
-/// A family of packages with one version order and one set of advisories.
+/// A family of packages with one version order and one set of advisories: a distribution's packages, or
+/// the software of a language, which is found outside packages and has no releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ecosystem {
     /// Alpine Linux packages (apk).
     Alpine,
+    /// Rust crates.
+    CratesIo,
     /// Debian packages (dpkg).
     Debian,
     /// FreeBSD packages (pkg) and the base system (`FreeBSD`, `FreeBSD-kernel`).
     FreeBsd,
+    /// Go modules and the Go standard library (`stdlib`).
+    Go,
+    /// Java artifacts (`group:artifact`).
+    Maven,
+    /// Node.js packages.
+    Npm,
+    /// Python packages.
+    PyPi,
 }
 
 impl Ecosystem {
     /// Every ecosystem, in the order of [`Ecosystem::as_str`].
-    pub const ALL: [Self; 3] = [Self::Alpine, Self::Debian, Self::FreeBsd];
+    pub const ALL: [Self; 8] = [
+        Self::Alpine,
+        Self::CratesIo,
+        Self::Debian,
+        Self::FreeBsd,
+        Self::Go,
+        Self::Maven,
+        Self::Npm,
+        Self::PyPi,
+    ];
 
-    /// Returns the word for it in the CLI, the store and os-release's `ID`.
+    /// The distributions: the ecosystems that a host can run.
+    pub const DISTRIBUTIONS: [Self; 3] = [Self::Alpine, Self::Debian, Self::FreeBsd];
+
+    /// Returns the word for it in the CLI and the store; a distribution's is os-release's `ID`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Alpine => "alpine",
+            Self::CratesIo => "crates.io",
             Self::Debian => "debian",
             Self::FreeBsd => "freebsd",
+            Self::Go => "go",
+            Self::Maven => "maven",
+            Self::Npm => "npm",
+            Self::PyPi => "pypi",
         }
+    }
+
+    /// Says whether a host can run it. The others are languages.
+    pub fn is_distribution(self) -> bool {
+        Self::DISTRIBUTIONS.contains(&self)
+    }
+
+    /// Reads os-release's `ID` and what people write for it: the word of a distribution. An operating
+    /// system that calls itself `go` is an unknown one.
+    pub fn parse_distribution(word: &str) -> Option<Self> {
+        Self::parse(word).filter(|ecosystem| ecosystem.is_distribution())
     }
 
     /// Reads the word that [`Ecosystem::as_str`] writes.
@@ -42,6 +81,9 @@ impl Ecosystem {
             Self::Alpine => VersionScheme::Apk,
             Self::Debian => VersionScheme::Dpkg,
             Self::FreeBsd => VersionScheme::FreeBsd,
+            Self::CratesIo | Self::Go | Self::Npm => VersionScheme::Semver,
+            Self::Maven => VersionScheme::Maven,
+            Self::PyPi => VersionScheme::Pep440,
         }
     }
 }
@@ -105,18 +147,21 @@ impl ReleaseScope {
     }
 }
 
-/// What a host runs, as far as advisories care.
+/// What a host runs, as far as advisories care; of software outside packages its language.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform {
-    /// The distribution.
+    /// The distribution or language.
     pub ecosystem: Ecosystem,
-    /// Its release.
+    /// Its release; empty of a language.
     pub release: Release,
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.ecosystem, self.release)
+        match self.release.as_str() {
+            "" => write!(f, "{}", self.ecosystem),
+            release => write!(f, "{} {release}", self.ecosystem),
+        }
     }
 }
 
@@ -131,10 +176,15 @@ pub struct UnknownPlatform {
 }
 
 impl Platform {
+    /// Returns what software of a language is matched on: it has no releases.
+    pub fn of_language(ecosystem: Ecosystem) -> Self {
+        Self { ecosystem, release: Release::new("") }
+    }
+
     /// Reads a platform as a person types it: `alpine:3.20`, `debian:12`, `debian:bookworm`, `freebsd:14.1`.
     ///
     /// # Errors
-    /// [`UnknownPlatform`] where the part before the colon is no ecosystem or the release is missing.
+    /// [`UnknownPlatform`] where the part before the colon is no distribution or the release is missing.
     pub fn parse(text: &str) -> Result<Self, UnknownPlatform> {
         let (id, version) = text.split_once(':').unwrap_or((text, ""));
         Self::from_os_release(id, version, None)
@@ -149,11 +199,12 @@ impl Platform {
     /// refused on purpose: their packages are not their parent's.
     pub fn from_os_release(id: &str, version: &str, codename: Option<&str>) -> Result<Self, UnknownPlatform> {
         let unknown = || UnknownPlatform { id: id.to_owned(), version: version.to_owned() };
-        let ecosystem = Ecosystem::parse(id).ok_or_else(unknown)?;
+        let ecosystem = Ecosystem::parse_distribution(id).ok_or_else(unknown)?;
         let release = match ecosystem {
             Ecosystem::Alpine => alpine_release(version),
             Ecosystem::Debian => debian_release(version, codename),
             Ecosystem::FreeBsd => freebsd_release(version),
+            Ecosystem::CratesIo | Ecosystem::Go | Ecosystem::Maven | Ecosystem::Npm | Ecosystem::PyPi => None,
         };
         Ok(Self { ecosystem, release: release.ok_or_else(unknown)? })
     }
@@ -213,5 +264,22 @@ mod tests {
         check("freebsd", "14.1", None, Some("freebsd 14.1"));
         check("freebsd", "", None, None);
         check("ubuntu", "24.04", None, None);
+        check("go", "1.22", None, None);
+        check("npm", "", None, None);
+    }
+
+    #[test]
+    fn ecosystems_are_sorted_and_read_back() {
+        let words: Vec<_> = Ecosystem::ALL.iter().map(|it| it.as_str()).collect();
+        assert!(words.is_sorted(), "{words:?}");
+        for ecosystem in Ecosystem::ALL {
+            assert_eq!(Ecosystem::parse(ecosystem.as_str()), Some(ecosystem));
+            let as_os = Ecosystem::parse_distribution(ecosystem.as_str());
+            assert_eq!(as_os.is_some(), ecosystem.is_distribution());
+            assert!(
+                ecosystem.is_distribution()
+                    || Platform::of_language(ecosystem).to_string() == ecosystem.as_str()
+            );
+        }
     }
 }

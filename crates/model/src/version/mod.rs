@@ -7,6 +7,7 @@
 mod apk;
 mod dpkg;
 mod freebsd;
+mod maven;
 mod pep440;
 mod rpm;
 mod semver;
@@ -30,6 +31,8 @@ pub enum VersionScheme {
     Dpkg,
     /// FreeBSD's pkg (`pkg version -t`, pkg-version(8)).
     FreeBsd,
+    /// Apache Maven (<https://maven.apache.org/pom.html#version-order-specification>).
+    Maven,
     /// Python packages (PEP 440).
     Pep440,
     /// RPM (rpm-version(7)).
@@ -52,7 +55,8 @@ pub struct InvalidVersion {
 
 impl VersionScheme {
     /// Every scheme, in the order of [`VersionScheme::as_str`].
-    pub const ALL: [Self; 6] = [Self::Apk, Self::Dpkg, Self::FreeBsd, Self::Pep440, Self::Rpm, Self::Semver];
+    pub const ALL: [Self; 7] =
+        [Self::Apk, Self::Dpkg, Self::FreeBsd, Self::Maven, Self::Pep440, Self::Rpm, Self::Semver];
 
     /// Returns the word for it in the CLI and the store.
     pub fn as_str(self) -> &'static str {
@@ -60,6 +64,7 @@ impl VersionScheme {
             Self::Apk => "apk",
             Self::Dpkg => "dpkg",
             Self::FreeBsd => "freebsd",
+            Self::Maven => "maven",
             Self::Pep440 => "pep440",
             Self::Rpm => "rpm",
             Self::Semver => "semver",
@@ -71,20 +76,22 @@ impl VersionScheme {
         Self::ALL.into_iter().find(|scheme| scheme.as_str() == word)
     }
 
-    /// Compares two versions as the package manager itself does, valid or not: apk, FreeBSD's pkg and
-    /// RPM answer for any text, and advisories do hold invalid versions, so leaving those out would
+    /// Compares two versions as the package manager itself does, valid or not: apk, FreeBSD's pkg, Maven
+    /// and RPM answer for any text, and advisories do hold invalid versions, so leaving those out would
     /// hide findings. On invalid versions an order need not be transitive: ask [`Self::is_valid`]
     /// before sorting.
     ///
     /// # Errors
     /// [`InvalidVersion`] where the tool itself gives no answer: never for [`Self::Apk`],
-    /// [`Self::FreeBsd`] and [`Self::Rpm`]; for [`Self::Dpkg`] where dpkg calls the syntax an error
-    /// and not only worth a warning; for [`Self::Pep440`] and [`Self::Semver`] on every invalid one.
+    /// [`Self::FreeBsd`], [`Self::Maven`] and [`Self::Rpm`]; for [`Self::Dpkg`] where dpkg calls the syntax an error
+    /// and not only worth a warning; for [`Self::Pep440`] and [`Self::Semver`] on every invalid one, but for a
+    /// semantic version behind a `v` (`v1.2.3`), as Go and git tags write it.
     pub fn compare(self, a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
         match self {
             Self::Apk => Ok(apk::compare(a, b)),
             Self::Dpkg => dpkg::compare(a, b),
             Self::FreeBsd => Ok(freebsd::compare(a, b)),
+            Self::Maven => Ok(maven::compare(a, b)),
             Self::Pep440 => pep440::compare(a, b),
             Self::Rpm => Ok(rpm::compare(a, b)),
             Self::Semver => semver::compare(a, b),
@@ -97,6 +104,7 @@ impl VersionScheme {
             Self::Apk => apk::is_valid(version),
             Self::Dpkg => dpkg::is_valid(version),
             Self::FreeBsd => freebsd::is_valid(version),
+            Self::Maven => maven::is_valid(version),
             Self::Pep440 => pep440::is_valid(version),
             Self::Rpm => rpm::is_valid(version),
             Self::Semver => semver::is_valid(version),

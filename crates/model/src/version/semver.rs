@@ -4,9 +4,11 @@ use std::cmp::Ordering;
 
 use super::{InvalidVersion, VersionScheme};
 
-/// Compares by precedence: build metadata does not count (§10).
+/// Compares by precedence: build metadata does not count (§10). A `v` before the version is passed over:
+/// it is no part of a semantic version, but Go's modules have it.
 pub(super) fn compare(a: &str, b: &str) -> Result<Ordering, InvalidVersion> {
-    Ok(parse(a)?.cmp_precedence(&parse(b)?))
+    let bare = |version: &str| parse(version.strip_prefix('v').unwrap_or(version));
+    Ok(bare(a)?.cmp_precedence(&bare(b)?))
 }
 
 /// Says whether the text is a semantic version.

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod languages;
+
 /// Checks that the versions stand in ascending order; those in one group are equal.
 fn check_order(scheme: VersionScheme, groups: &[&[&str]]) {
     for (at, group) in groups.iter().enumerate() {
@@ -244,41 +246,6 @@ fn rpm_order() {
 }
 
 #[test]
-fn semver_and_pep440_order() {
-    check_order(
-        VersionScheme::Semver,
-        &[
-            &["1.0.0-alpha"],
-            &["1.0.0-alpha.1"],
-            &["1.0.0-rc.2"],
-            &["1.0.0-rc.10"],
-            &["1.0.0", "1.0.0+build"],
-            &["1.2.0"],
-            &["1.10.0"],
-        ],
-    );
-    check_valid(
-        VersionScheme::Semver,
-        &["1.2.3"],
-        &["1.2", "v1.2.3", "", "01.2.3", "99999999999999999999.0.0"],
-    );
-    check_order(
-        VersionScheme::Pep440,
-        &[
-            &["1.0.dev1"],
-            &["1.0a1", "1.0-alpha.1"],
-            &["1.0rc1"],
-            &["1.0", "1", "v1.0.0"],
-            &["1.0+local"],
-            &["1.0.post1"],
-            &["1.10"],
-            &["1!0"],
-        ],
-    );
-    check_valid(VersionScheme::Pep440, &["1.2.3"], &["", "a", "1.0-x1", "99999999999999999999999"]);
-}
-
-#[test]
 fn schemes_round_trip_and_errors_are_short() {
     for scheme in VersionScheme::ALL {
         assert_eq!(VersionScheme::parse(scheme.as_str()), Some(scheme));
@@ -313,6 +280,8 @@ fn any_text() -> impl Strategy<Value = String> {
         "z",
         "B",
         "alpha",
+        "final",
+        "snapshot",
         "_alpha",
         "_rc",
         "_p",
@@ -336,6 +305,9 @@ fn valid_version(scheme: VersionScheme) -> impl Strategy<Value = String> {
         VersionScheme::Dpkg => "([01]:)?[0-2][.~+a0-2-]{0,4}[0-2](-[.~+a0-2]{1,3})?",
         VersionScheme::FreeBsd => {
             "[0-2](\\.?(0|1|10|a|b2|rc|alpha1|pl1|snap)){0,3}(\\+[0-2])?(\\.\\*)?(_[0-2])?(,[0-2])?"
+        }
+        VersionScheme::Maven => {
+            "[0-2]([.-]?(0|1|10|a|b1|m|rc|alpha|snapshot|ga|final|release|sp|foo|-|\\.)){0,4}"
         }
         VersionScheme::Pep440 => {
             "([01]!)?[0-2](\\.[0-2]){0,2}((a|rc)[0-2])?(\\.post[01])?(\\.dev[01])?(\\+[a1])?"
@@ -369,7 +341,10 @@ proptest! {
                 prop_assert_eq!(order, Ordering::Equal, "{}", scheme);
             }
             prop_assert!(!scheme.is_valid(&a) || scheme.compare(&a, &a).is_ok(), "{}", scheme);
-            let is_total = matches!(scheme, VersionScheme::Apk | VersionScheme::FreeBsd | VersionScheme::Rpm);
+            let is_total = matches!(
+                scheme,
+                VersionScheme::Apk | VersionScheme::FreeBsd | VersionScheme::Maven | VersionScheme::Rpm
+            );
             prop_assert!(!is_total || forth.is_ok(), "{}", scheme);
         }
     }

@@ -14,6 +14,12 @@ pub(crate) struct Verdict {
     pub why: String,
 }
 
+/// Why nothing is known of what does not say its version.
+const NO_VERSION: &str = "cannot be judged: its version is not known";
+
+/// The most ranges that a reason lists.
+const RANGES_SHOWN_MAX: usize = 5;
+
 /// Judges a version.
 pub(crate) fn judge(scheme: VersionScheme, affects: &Affects, installed: &Version) -> Verdict {
     let (ranges, earlier_fixes) = match affects {
@@ -27,6 +33,10 @@ pub(crate) fn judge(scheme: VersionScheme, affects: &Affects, installed: &Versio
         }
         Affects::Ranges { ranges, earlier_fixes } => (ranges, earlier_fixes),
     };
+    if installed.as_str().is_empty() {
+        let fix = last_fix(scheme, ranges);
+        return Verdict { state: FindingState::Unknown, fix, why: NO_VERSION.to_owned() };
+    }
     let mut failure = None;
     for range in ranges {
         match holds(scheme, range, installed.as_str()) {
@@ -38,7 +48,7 @@ pub(crate) fn judge(scheme: VersionScheme, affects: &Affects, installed: &Versio
     match failure {
         Some((range, error)) => {
             let why = format!("cannot be compared with {}: {error}", shown(range));
-            Verdict { state: FindingState::Unknown, fix: fix_of(range), why }
+            Verdict { state: FindingState::Unknown, fix: last_fix(scheme, ranges), why }
         }
         None => outside(scheme, ranges, installed),
     }
@@ -63,6 +73,12 @@ pub(crate) fn holds(
         Ok(order == Ordering::Less || (order == Ordering::Equal && bound.is_inclusive))
     });
     match (lower.unwrap_or(Ok(true)), upper.unwrap_or(Ok(true))) {
+        // One version alone is a name: another one, well written, is not it, whatever its order.
+        (Err(_), Err(_)) if range.lower == range.upper && scheme.is_valid(version) => Ok(false),
+        (Err(error), Err(_)) if range.lower == range.upper => {
+            let is_same = range.lower.as_ref().is_some_and(|bound| bound.version.as_str() == version);
+            if is_same { Ok(true) } else { Err(error) }
+        }
         (Ok(false), _) | (_, Ok(false)) => Ok(false),
         (Err(error), _) | (_, Err(error)) => Err(error),
         (Ok(true), Ok(true)) => Ok(true),
@@ -114,6 +130,18 @@ fn first_fix(scheme: VersionScheme, range: &VersionRange, ranges: &[VersionRange
     fix
 }
 
+/// The fix that holds wherever the installed version may lie: the greatest, as far as they can be compared.
+fn last_fix(scheme: VersionScheme, ranges: &[VersionRange]) -> Fix {
+    let later = |a: Fix, b: Fix| match (&a, &b) {
+        (Fix::In(one) | Fix::After(one), Fix::In(other) | Fix::After(other)) => {
+            if scheme.compare(one.as_str(), other.as_str()).is_ok_and(Ordering::is_lt) { b } else { a }
+        }
+        (Fix::NotYet, _) => a,
+        _ => b,
+    };
+    ranges.iter().map(fix_of).reduce(later).unwrap_or(Fix::NotYet)
+}
+
 fn fix_of(range: &VersionRange) -> Fix {
     match &range.upper {
         None => Fix::NotYet,
@@ -136,8 +164,11 @@ fn outside(scheme: VersionScheme, ranges: &[VersionRange], installed: &Version) 
         }
     }
     let Some(range) = passed else {
-        let all: Vec<_> = ranges.iter().map(shown).collect();
-        let why = format!("lies before the affected {}", all.join(" and "));
+        let all: Vec<_> = ranges.iter().take(RANGES_SHOWN_MAX).map(shown).collect();
+        let mut why = format!("lies before the affected {}", all.join(" and "));
+        if ranges.len() > all.len() {
+            why.push_str(&format!(" and {} more", ranges.len() - all.len()));
+        }
         return Verdict { state: FindingState::NotAffected, fix: Fix::NotNeeded, why };
     };
     let fix = fix_of(range);
@@ -281,12 +312,33 @@ mod tests {
     }
 
     #[test]
+    fn a_single_version_is_a_name() {
+        let check = |ranges: &[&str], installed: &str, expected: &str| {
+            check(VersionScheme::Pep440, ranges, &[], installed, expected);
+        };
+        let odd = &[">=2004d <=2004d", "<1"];
+        check(odd, "2.0", "fixed | 1 | >= fixed 1");
+        check(odd, "0.5", "vulnerable | 1 | < fixed 1");
+        check(
+            odd,
+            "2004d",
+            "vulnerable | > 2004d | lies in = 2004d; version not valid: 2004d, compared as pep440 does; \
+             version not valid: 2004d, compared as pep440 does",
+        );
+        let range = range(odd[0]);
+        assert!(holds(VersionScheme::Pep440, &range, "2005x").is_err());
+        assert_eq!(holds(VersionScheme::Semver, &range, "1.0.0"), Ok(false));
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_unknown() {
         let affects = Affects::Ranges { ranges: vec![range("<1.0")], earlier_fixes: Vec::new() };
         let verdict = judge(VersionScheme::Dpkg, &affects, &Version::new("x:1"));
         assert_eq!((verdict.state, verdict.fix), (FindingState::Unknown, Fix::In(Version::new("1.0"))));
         let never = judge(VersionScheme::Dpkg, &Affects::NotAffected, &Version::new("x:1"));
         assert_eq!(never.state, FindingState::NotAffected);
+        let without = judge(VersionScheme::Semver, &affects, &Version::new(""));
+        assert_eq!((without.state, without.why.as_str()), (FindingState::Unknown, NO_VERSION));
         let open = judge(VersionScheme::Dpkg, &Affects::Undetermined, &Version::new("1"));
         assert_eq!((open.state, open.fix), (FindingState::Unknown, Fix::NotYet));
     }

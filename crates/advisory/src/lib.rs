@@ -14,6 +14,7 @@
 //! * a package of a covered release that no entry names. Debian's DSA and DLA lists, for one, name
 //!   only what was fixed by an advisory; a vulnerability that is still open is not in them.
 
+mod aliases;
 mod bundle;
 mod check;
 mod cve;
@@ -31,12 +32,15 @@ mod matching;
 mod news;
 mod osv;
 mod osv_ranges;
+mod osv_scope;
 mod plain;
 mod read;
 mod recognise;
 mod scope;
 mod secdb;
+mod severity;
 mod snapshot;
+mod software;
 mod sorting;
 mod transport;
 mod unpack;
@@ -52,4 +56,5 @@ pub use keys::{InvalidKey, PublicKey, SigningKey, secret_key_text};
 pub use matching::{Match, match_packages, needed_ids};
 pub use read::{ReadError, read_directory};
 pub use snapshot::{Coverage, Document, FeedError, FeedSnapshot, FeedSource, feed, sync};
+pub use software::{SoftwarePackages, software_packages};
 pub use transport::{Content, Delivered, Delivery, DirectoryTransport, FeedTransport, Validators, Wanted};

@@ -9,6 +9,9 @@
 //! speaks of too (for that package) only adds ids and severity to the own rows. So secdb's `0` (not
 //! affected) is a veto.
 //!
+//! Software of a language has no feed of its own: OSV is many databases, and their records about one
+//! vulnerability are one row ([`crate::aliases`]).
+//!
 //! Debian has two feeds of its own. The security tracker speaks of single CVEs, also of those that are
 //! not fixed, and is made from the lists; so it decides before the lists. A DSA whose CVEs the tracker
 //! all speaks of (for that package) only gives its name to these rows; one that names more than the
@@ -21,6 +24,7 @@ use model::{
     Reason, Severity, Version, VulnerabilityId,
 };
 
+use crate::aliases;
 use crate::index::{AdvisoryIndex, IdNumber, Statement, only};
 use crate::judge::{Verdict, judge};
 use crate::scope::{self, Scope};
@@ -83,10 +87,10 @@ pub fn match_packages(index: &AdvisoryIndex, packages: &[PackageVersion]) -> Vec
 }
 
 /// What one advisory says about the package.
-struct Voice {
-    advisory: usize,
-    statement: Statement,
-    verdict: Verdict,
+pub(crate) struct Voice {
+    pub advisory: usize,
+    pub statement: Statement,
+    pub verdict: Verdict,
 }
 
 /// Voices that make one row; the first one decides.
@@ -161,7 +165,7 @@ fn match_package(index: &AdvisoryIndex, position: usize, item: &PackageVersion) 
     let mut rows: Vec<Row> = Vec::new();
     for voices in by_rank {
         let known = OwnIds::of(index, &rows);
-        for row in group(index, voices) {
+        for row in rows_of(index, item.platform.ecosystem, voices) {
             let same = known.rows_about(index, &row);
             for at in &same {
                 rows[*at].additions.extend(row.voices.iter().map(|voice| voice.advisory));
@@ -250,6 +254,15 @@ fn is_bundling(feed: &FeedName) -> bool {
     matches!(feed.as_str(), feed::FREEBSD_VUXML | feed::DEBIAN_DSA)
 }
 
+fn rows_of(index: &AdvisoryIndex, ecosystem: Ecosystem, voices: Vec<Voice>) -> Vec<Row> {
+    if ecosystem.is_distribution() {
+        return group(index, voices);
+    }
+    let merged = aliases::merge(index, ecosystem.version_scheme(), voices);
+    let row = |voices: Vec<Voice>| Row { state: voices[0].verdict.state, voices, additions: Vec::new() };
+    merged.into_iter().map(row).collect()
+}
+
 /// Puts voices with the same first id into one row, the worst first; bundles stay alone.
 fn group(index: &AdvisoryIndex, voices: Vec<Voice>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
@@ -276,6 +289,10 @@ fn group(index: &AdvisoryIndex, voices: Vec<Voice>) -> Vec<Row> {
 fn finish(index: &AdvisoryIndex, position: usize, item: &PackageVersion, row: &Row) -> Match {
     let decisive = &row.voices[0];
     let advisory = index.advisory(decisive.statement);
+    let id = match item.platform.ecosystem.is_distribution() {
+        true => &advisory.id,
+        false => only_cve(index, row).unwrap_or(&advisory.id),
+    };
     let mut aliases: BTreeSet<VulnerabilityId> = BTreeSet::new();
     let mut feeds = vec![advisory.feed.clone()];
     let mut severity = None;
@@ -289,13 +306,13 @@ fn finish(index: &AdvisoryIndex, position: usize, item: &PackageVersion, row: &R
         severity = severity.max(voice.severity);
         // What speaks of several CVEs gives its name to a row about one; its other CVEs are no names of that.
         let is_wider = is_addition && names_several(voice) && !is_bundling(&advisory.feed);
-        let is_name = |id: &&VulnerabilityId| !(id.same(&advisory.id) || is_wider && id.is_cve());
+        let is_name = |it: &&VulnerabilityId| !(it.same(id) || is_wider && it.is_cve());
         aliases.extend(voice.ids().filter(is_name).cloned());
         exploited |= !is_wider && index.is_exploited(position);
     }
     Match {
         package: position,
-        id: advisory.id.clone(),
+        id: id.clone(),
         aliases: aliases.into_iter().collect(),
         feeds,
         state: row.state,
@@ -304,6 +321,14 @@ fn finish(index: &AdvisoryIndex, position: usize, item: &PackageVersion, row: &R
         exploited,
         reason: reason(index, item, decisive),
     }
+}
+
+/// The CVE of a row whose records name exactly one: of several databases one may not know it.
+fn only_cve<'a>(index: &'a AdvisoryIndex, row: &Row) -> Option<&'a VulnerabilityId> {
+    let ids = row.voices.iter().flat_map(|it| index.advisories()[it.advisory].ids());
+    let mut cves = ids.filter(|id| id.is_cve());
+    let first = cves.next()?;
+    cves.all(|other| other.same(first)).then_some(first)
 }
 
 /// `installed 3.1.0-r3 of openssl < fixed 3.1.4-r1 (alpine-secdb v3.18/main)`.
@@ -315,5 +340,9 @@ fn reason(index: &AdvisoryIndex, item: &PackageVersion, decisive: &Voice) -> Rea
         (Some(release), Some(repository)) => scope::shown(release, repository),
         _ => advisory.key.as_str().to_owned(),
     };
-    Reason::new(format!("installed {version} of {name} {} ({} {place})", decisive.verdict.why, advisory.feed))
+    let installed = match version.as_str() {
+        "" => format!("installed {name}"),
+        version => format!("installed {version} of {name}"),
+    };
+    Reason::new(format!("{installed} {} ({} {place})", decisive.verdict.why, advisory.feed))
 }

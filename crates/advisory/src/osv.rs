@@ -1,5 +1,6 @@
 //! Records in OSV's format (ossf.github.io/osv-schema, 1.7): one record or an array of records per
-//! document. Ecosystems read: `Alpine`, `Alpine:v3.20`, `Debian`, `Debian:12`, `FreeBSD:ports`.
+//! document. Ecosystems read: `Alpine`, `Alpine:v3.20`, `Debian`, `Debian:12`, `FreeBSD:ports`, and of
+//! languages `crates.io`, `Go`, `Maven`, `npm`, `PyPI`.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::{
-    Advisory, AdvisoryKey, Affected, Code, Ecosystem, FeedName, JoinBy, PackageName, PackagePattern, Release,
-    ReleaseScope, Severity, VulnerabilityId,
+    Advisory, AdvisoryKey, Affected, Code, Ecosystem, FeedName, JoinBy, PackagePattern, ReleaseScope,
+    Severity, VulnerabilityId,
 };
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::ids::push_id;
 use crate::osv_ranges::{OsvRange, affects};
+use crate::osv_scope::{Scope, scope};
+use crate::severity;
 use crate::snapshot::{Coverage, Document, Parsed, feed};
 
 /// Parses OSV records. Of records with one id the last modified counts, of equally old ones the first.
@@ -48,26 +51,30 @@ struct Record {
     modified: String,
     published: Option<String>,
     withdrawn: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     aliases: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     upstream: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     summary: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     affected: Vec<Lenient<OsvAffected>>,
-    database_specific: Option<Lenient<SeverityWord>>,
+    #[serde(default, deserialize_with = "nullable")]
+    severity: Vec<Lenient<Score>>,
+    database_specific: Option<Lenient<Specific>>,
 }
 
 #[derive(Deserialize)]
 struct OsvAffected {
     package: Option<OsvPackage>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     ranges: Vec<OsvRange>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     versions: Vec<String>,
-    ecosystem_specific: Option<Lenient<SeverityWord>>,
-    database_specific: Option<Lenient<SeverityWord>>,
+    #[serde(default, deserialize_with = "nullable")]
+    severity: Vec<Lenient<Score>>,
+    ecosystem_specific: Option<Lenient<Specific>>,
+    database_specific: Option<Lenient<Specific>>,
 }
 
 #[derive(Deserialize)]
@@ -77,8 +84,23 @@ struct OsvPackage {
 }
 
 #[derive(Deserialize)]
-struct SeverityWord {
+struct Specific {
     severity: Option<String>,
+    /// RustSec's word for what is no vulnerability: `unmaintained`, `unsound`, `notice`.
+    informational: Option<String>,
+}
+
+/// `severity` of a record or package; `score` is a CVSS vector.
+#[derive(Deserialize)]
+struct Score {
+    score: String,
+}
+
+/// Reads `null` as nothing: some databases write it where the schema wants an empty list.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// An item that may be malformed without failing the record.
@@ -142,13 +164,16 @@ fn convert(label: &str, record: Record, parsed: &mut Parsed) {
             }
             Scope::Other => continue,
         };
+        if is_notice(item) {
+            continue;
+        }
         match affects(ecosystem.version_scheme(), &item.ranges, &item.versions) {
             Ok(affects) => affected.push(Affected {
                 ecosystem,
                 release,
                 repository: None,
-                package: PackagePattern::Exact(PackageName::new(package.name.as_str())),
-                join_by: if ecosystem == Ecosystem::FreeBsd { JoinBy::Binary } else { JoinBy::Source },
+                package: PackagePattern::Exact(ecosystem.package_name(&package.name)),
+                join_by: if is_by_source(ecosystem) { JoinBy::Source } else { JoinBy::Binary },
                 affects,
             }),
             Err(message) => problem(parsed, format!("{}: {message}", package.name)),
@@ -160,7 +185,7 @@ fn convert(label: &str, record: Record, parsed: &mut Parsed) {
     }
     // `Debian` without a release is about every release, yet one such record does not make any release
     // one of which the feed speaks.
-    let covers = |it: &&Affected| it.ecosystem == Ecosystem::FreeBsd || it.release != ReleaseScope::Any;
+    let covers = |it: &&Affected| !is_by_source(it.ecosystem) || it.release != ReleaseScope::Any;
     parsed.coverage.extend(affected.iter().filter(covers).map(|it| Coverage {
         feed: FeedName::new(feed::OSV),
         ecosystem: it.ecosystem,
@@ -168,6 +193,19 @@ fn convert(label: &str, record: Record, parsed: &mut Parsed) {
         repository: None,
     }));
     parsed.advisories.push(advisory(record, affected));
+}
+
+/// Says whether a system's advisories name sources, release by release.
+fn is_by_source(ecosystem: Ecosystem) -> bool {
+    matches!(ecosystem, Ecosystem::Alpine | Ecosystem::Debian)
+}
+
+/// Says whether an entry tells something other than a vulnerability: nobody maintains the crate any more.
+/// An unsound crate is one that may corrupt memory, which counts.
+fn is_notice(item: &OsvAffected) -> bool {
+    let specific = item.database_specific.as_ref().and_then(Lenient::good);
+    let word = specific.and_then(|it| it.informational.as_deref());
+    word.is_some_and(|word| matches!(word, "unmaintained" | "notice"))
 }
 
 fn advisory(record: Record, affected: Vec<Affected>) -> Advisory {
@@ -193,48 +231,24 @@ fn advisory(record: Record, affected: Vec<Affected>) -> Advisory {
     }
 }
 
-/// The record's severity word, else the highest of its packages. A CVSS vector is no word.
+/// The record's severity word, else the highest of its packages, else that of the highest CVSS score.
 fn severity(record: &Record) -> Option<Severity> {
-    let word = |it: &Option<Lenient<SeverityWord>>| {
+    let word = |it: &Option<Lenient<Specific>>| {
         it.as_ref().and_then(Lenient::good).and_then(|it| Severity::parse(it.severity.as_deref()?))
     };
-    let of_packages = record.affected.iter().filter_map(Lenient::good);
+    let packages = || record.affected.iter().filter_map(Lenient::good);
     let of_packages =
-        of_packages.filter_map(|it| word(&it.database_specific).or(word(&it.ecosystem_specific)));
-    word(&record.database_specific).or(of_packages.max())
+        packages().filter_map(|it| word(&it.database_specific).or(word(&it.ecosystem_specific)));
+    let of_scores = || {
+        let scores = record.severity.iter().chain(packages().flat_map(|it| &it.severity));
+        scores.filter_map(Lenient::good).filter_map(|it| severity::of_vector(&it.score)).max()
+    };
+    word(&record.database_specific).or(of_packages.max()).or_else(of_scores)
 }
 
 fn parse_date(text: &str) -> Option<Date> {
     let time: Timestamp = text.parse().ok()?;
     Some(time.to_zoned(TimeZone::UTC).date())
-}
-
-enum Scope {
-    Ours(Ecosystem, ReleaseScope),
-    /// A system of ours, in a form that no one has defined well enough to be matched exactly.
-    Unmatched,
-    /// Some other system.
-    Other,
-}
-
-fn scope(ecosystem: &str) -> Scope {
-    let (name, suffix) = ecosystem.split_once(':').unwrap_or((ecosystem, ""));
-    let release = |text: &str| match text {
-        "" => ReleaseScope::Any,
-        _ => ReleaseScope::Only(Release::new(text)),
-    };
-    match (name, suffix) {
-        ("Alpine", _) => Scope::Ours(Ecosystem::Alpine, release(suffix.strip_prefix('v').unwrap_or(suffix))),
-        ("Debian", _) => match release(suffix) {
-            ReleaseScope::Only(_) => {
-                Scope::Ours(Ecosystem::Debian, ReleaseScope::Only(Release::from_codename(suffix)))
-            }
-            any => Scope::Ours(Ecosystem::Debian, any),
-        },
-        ("FreeBSD", "ports") => Scope::Ours(Ecosystem::FreeBsd, ReleaseScope::Any),
-        ("FreeBSD", _) => Scope::Unmatched,
-        _ => Scope::Other,
-    }
 }
 
 #[cfg(test)]
@@ -274,6 +288,8 @@ mod tests {
             "X-1 medium",
         );
         check(r#""database_specific":{"severity":["odd"]},"#, "X-1 -");
+        let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H";
+        check(&format!(r#""severity":[{{"type":"CVSS_V3","score":"{vector}"}},7],"#), "X-1 high");
         check(r#""withdrawn":"2024-01-01T00:00:00Z","#, " -");
     }
 
@@ -292,8 +308,42 @@ mod tests {
         assert_eq!(scopes("FreeBSD:kernel"), (String::new(), 1));
         assert_eq!(parsed(&record("", "Debian")).coverage.len(), 0);
         assert_eq!(parsed(&record("", "Debian:12")).coverage.len(), 1);
-        assert_eq!(scopes("npm"), (String::new(), 0));
+        for (written, word) in [("npm", "npm"), ("Go", "go"), ("PyPI", "pypi"), ("crates.io", "crates.io")] {
+            assert_eq!(scopes(written), (format!("{word} Any"), 0));
+            assert_eq!(parsed(&record("", written)).coverage.len(), 1);
+        }
+        assert_eq!(scopes("Maven:https://repo.example.org/maven"), ("maven Any".to_owned(), 0));
+        assert_eq!(scopes("Packagist"), (String::new(), 0));
         assert_eq!(scopes("Alpaquita:stream"), (String::new(), 0));
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let more = r#""schema_version":null,"aliases":null,"upstream":null,"summary":null,"severity":null,"#;
+        check(more, "X-1 -");
+        let text = record("", "npm").replace("\"ranges\"", r#""versions":null,"severity":null,"ranges""#);
+        assert_eq!((parsed(&text).advisories.len(), parsed(&text).problems.len()), (1, 0));
+        let text = r#"{"id":"X-1","modified":"2024-01-01T00:00:00Z","affected":null}"#;
+        assert_eq!((parsed(text).ignored, parsed(text).problems.len()), (1, 0));
+    }
+
+    #[test]
+    fn names_are_brought_into_one_spelling() {
+        let text = record("", "PyPI").replace("\"p\"", "\"Zope.Interface\"");
+        let package = &parsed(&text).advisories[0].affected[0].package;
+        assert_eq!(*package, PackagePattern::Exact(model::PackageName::new("zope-interface")));
+    }
+
+    #[test]
+    fn what_nobody_maintains_is_no_vulnerability() {
+        let said = |word: &str| {
+            let specific = format!(r#""database_specific":{{"informational":{word}}},"ranges""#);
+            let parsed = parsed(&record("", "crates.io").replace("\"ranges\"", &specific));
+            (parsed.advisories.len(), parsed.ignored, parsed.problems.len())
+        };
+        assert_eq!(said("\"unmaintained\""), (0, 1, 0));
+        assert_eq!(said("\"unsound\""), (1, 0, 0));
+        assert_eq!(said("null"), (1, 0, 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use model::{Affects, Bound, Version, VersionRange};
 use serde::Deserialize;
 
 use crate::judge::holds;
+use crate::osv::nullable;
 use crate::sorting::sort_versions;
 
 /// `introduced` of what always was affected: below every version.
@@ -17,12 +18,15 @@ const EVER: &str = "0";
 const RANGES_MAX: usize = 500;
 const VERSIONS_MAX: usize = 20_000;
 
+/// The most events of a range whose versions cannot be put in order.
+const EVENTS_MAX: usize = 500;
+
 /// A range as the record writes it.
 #[derive(Deserialize)]
 pub(crate) struct OsvRange {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     events: Vec<OsvEvent>,
 }
 
@@ -85,8 +89,13 @@ fn intervals(scheme: VersionScheme, events: &[OsvEvent]) -> Result<Vec<VersionRa
     // is introduced. The sort by version is stable.
     sorted.sort_by_key(|(_, what)| *what == What::LastAffected);
     let is_sorted = sort_versions(scheme, &mut sorted, |(version, _)| version);
-    if !is_sorted {
+    if !is_sorted && sorted.len() > EVENTS_MAX {
         return Err(format!("its {} events cannot be put in order", sorted.len()));
+    }
+    if !is_sorted {
+        // A version that cannot be compared stays in its place, so that the answer is "unknown" and says
+        // why. To drop the range would hide a vulnerability.
+        sorted = flatten(events);
     }
     // The specification wants an `introduced`; without one, take the vendor for saying "always".
     let is_open_ended = !sorted.iter().any(|(_, what)| *what == What::Introduced);

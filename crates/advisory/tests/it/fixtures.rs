@@ -48,6 +48,11 @@ fn known_facts_come_out() {
     check("freebsd:14.1", "FreeBSD", "14.1", "CVE-2024-6387", "vulnerable 14.1_2");
     check("freebsd:14.1", "FreeBSD", "14.1_2", "CVE-2024-6387", "fixed 14.1_2");
     check("freebsd:14.1", "openssh-portable", "9.6.p1_1,1", "CVE-2024-6387", "vulnerable 9.7.p1_2,1");
+    // The kernel is a package of its own: the userland's patch level says nothing about it.
+    check("freebsd:14.3", "FreeBSD-kernel", "14.3_6", "CVE-2025-14769", "vulnerable 14.3_7");
+    check("freebsd:14.3", "FreeBSD-kernel", "14.3_7", "CVE-2025-14769", "fixed 14.3_7");
+    check("freebsd:14.3", "FreeBSD-kernel", "14.2", "CVE-2025-14769", "fixed 13.5_8");
+    check("freebsd:14.3", "FreeBSD", "14.3_6", "CVE-2025-14769", "");
     assert!(index.exploited(&VulnerabilityId::new("CVE-2024-38475")).is_some());
 }
 

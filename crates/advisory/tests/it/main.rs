@@ -9,5 +9,6 @@ mod fixtures;
 mod freebsd;
 mod hostile;
 mod https;
+mod language;
 mod matching;
 mod shared;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use model::{Code, Place, Problem};
 
-use crate::limits::{DIRECTORY_DEPTH_MAX, DIRECTORY_ENTRIES_MAX, FILE_BYTES_MAX, FILES_MAX};
+use crate::limits::{DATA_BYTES_MAX, DIRECTORY_DEPTH_MAX, DIRECTORY_ENTRIES_MAX, FILE_BYTES_MAX, FILES_MAX};
 
 /// The directory whose files declare the inventory.
 pub(crate) const INVENTORY: &str = "inventory";
@@ -57,6 +57,42 @@ impl FileKind {
             _ => Self::Library,
         }
     }
+}
+
+/// Says whether a path from the root leads into `inventory/` or `deploys/`.
+pub(crate) fn is_source(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(directory, _)| [INVENTORY, DEPLOYS].contains(&directory))
+}
+
+/// Returns the paths of all files in `inventory/` and `deploys/`, whatever their names, sorted: what a
+/// self-contained workspace ([`crate::Workspace::is_self_contained`]) is made from. `None` where they
+/// cannot all be told: something is no plain file, cannot be listed, or is too much.
+pub fn source_paths(root: &Path) -> Option<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut directories: Vec<(String, usize)> = Vec::new();
+    for directory in [INVENTORY, DEPLOYS] {
+        match fs::symlink_metadata(root.join(directory)) {
+            Ok(about) if about.is_dir() => directories.push((directory.to_owned(), 1)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) | Err(_) => return None,
+        }
+    }
+    let mut entries = 0;
+    while let Some((directory, depth)) = directories.pop() {
+        for entry in fs::read_dir(root.join(&directory)).ok()? {
+            let entry = entry.ok()?;
+            entries += 1;
+            let path = format!("{directory}/{}", entry.file_name().to_str()?);
+            match entry.file_type().ok()? {
+                _ if entries > DIRECTORY_ENTRIES_MAX || depth > DIRECTORY_DEPTH_MAX => return None,
+                kind if kind.is_dir() => directories.push((path, depth + 1)),
+                kind if kind.is_file() => paths.push(path),
+                _ => return None,
+            }
+        }
+    }
+    paths.sort();
+    Some(paths)
 }
 
 /// Finds every `.star` file in `inventory/` and `deploys/`, sorted by path.
@@ -171,6 +207,23 @@ pub(crate) fn read(root: &Path, path: &str) -> Result<String, Problem> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         unreadable(format!("expected UTF-8 text, got another byte in line {line}"))
     })
+}
+
+/// Reads a file of the workspace, which a deploy names: a body or a template.
+///
+/// # Errors
+/// Why not: the path leaves the workspace, there is no such file, it is larger than 16 MiB.
+pub fn read_asset(root: &Path, path: &str) -> Result<Vec<u8>, String> {
+    check_parts(path).map_err(str::to_owned)?;
+    let whole = real_file(root, path)?;
+    let unreadable = |error| format!("cannot be read: {error}");
+    let limit = u64::try_from(DATA_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(whole).map_err(unreadable)?.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > DATA_BYTES_MAX {
+        return Err(format!("it is larger than {DATA_BYTES_MAX} bytes"));
+    }
+    Ok(bytes)
 }
 
 /// Says that a file is larger than it may be.

@@ -4,8 +4,10 @@
 //! functions with an [`Extension`]. [`load_with`] does the same for files that are being edited.
 //!
 //! Architecture invariant: `lang` knows no operation and no fact by name, parses no settings
-//! (`ifrit.toml` is `control`'s) and lets no value of the interpreter out: what leaves is `model`.
+//! (`ifrit.toml` is `control`'s) and lets no value of the interpreter out: what leaves is `model`. Only [`Deploy::call`] lets an
+//! extension's own functions meet its own values, on the code that was loaded.
 
+mod call;
 mod data;
 mod diagnostic;
 mod docs;
@@ -22,9 +24,10 @@ mod program;
 mod template;
 mod workspace;
 
+pub use call::{Watcher, data_value, fault, on_evaluation_thread, place_of_call, starlark_value};
 pub use docs::{FunctionDoc, functions};
 pub use extension::{Extension, Scope};
-pub use files::{FileKind, SourceFile};
+pub use files::{FileKind, SourceFile, read_asset, source_paths};
 pub use template::template;
 pub use workspace::{Deploy, LoadOptions, Workspace, load, load_with};
 

@@ -16,6 +16,8 @@ use starlark::values::range::Range;
 use starlark::values::{UnpackValue, Value, ValueError};
 use thiserror::Error;
 
+use crate::call::Watcher;
+
 /// The largest `.star` file, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The most `.star` files of a workspace.
@@ -43,7 +45,7 @@ pub(crate) const EVALUATION_TIME_MAX: Duration = Duration::from_secs(20);
 /// recursion. It is address space; memory is taken only as deep as a walk goes.
 pub(crate) const STACK_BYTES: usize = 512 * 1024 * 1024;
 /// The most declarations of all kinds together: hosts, services...
-pub(crate) const DECLARATIONS_MAX: usize = 50_000;
+pub(crate) const DECLARATIONS_MAX: usize = 200_000;
 /// The most problems with arguments; code that runs into it is stopped.
 pub(crate) const PROBLEMS_MAX: usize = 1_000;
 /// The longest title, in bytes.
@@ -163,6 +165,23 @@ pub(crate) fn limit<'v, 'a, 'e>(
     evaluator: &mut Evaluator<'v, 'a, 'e>,
     budget: &Rc<Budget>,
 ) -> starlark::Result<()> {
+    limit_with(evaluator, budget, None)
+}
+
+/// Puts every limit on an evaluator that calls a function, and something else that may stop it.
+pub(crate) fn limit_call<'v, 'a, 'e>(
+    evaluator: &mut Evaluator<'v, 'a, 'e>,
+    budget: &Rc<Budget>,
+    watcher: Watcher,
+) -> starlark::Result<()> {
+    limit_with(evaluator, budget, Some(watcher))
+}
+
+fn limit_with<'v, 'a, 'e>(
+    evaluator: &mut Evaluator<'v, 'a, 'e>,
+    budget: &Rc<Budget>,
+    watcher: Option<Watcher>,
+) -> starlark::Result<()> {
     evaluator.set_max_callstack_size(CALL_DEPTH_MAX)?;
     evaluator.set_max_heap_size(HEAP_BYTES_MAX)?;
     evaluator.set_max_tick_count(TICKS_MAX)?;
@@ -171,13 +190,14 @@ pub(crate) fn limit<'v, 'a, 'e>(
     evaluator.set_check_cancelled(Box::new(move || for_ticks.check_time()));
     // The interpreter itself looks at its limits only once in 1,000 ticks. In that time a loop that
     // doubles a list takes all memory, so we look before every statement.
-    let watch = Watch { budget: Rc::clone(budget) };
+    let watch = Watch { budget: Rc::clone(budget), watcher };
     evaluator.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(watch)));
     Ok(())
 }
 
 struct Watch {
     budget: Rc<Budget>,
+    watcher: Option<Watcher>,
 }
 
 impl<'e> BeforeStmtFuncDyn<'e> for Watch {
@@ -187,6 +207,10 @@ impl<'e> BeforeStmtFuncDyn<'e> for Watch {
         _continued: bool,
         evaluator: &mut Evaluator<'v, '_, 'e>,
     ) -> starlark::Result<()> {
+        // The statement before is still the last one.
+        if let Some(error) = self.watcher.as_ref().and_then(|watcher| watcher()) {
+            return Err(error);
+        }
         *self.budget.last.borrow_mut() = Some(span.to_file_span());
         self.over(evaluator).map_or(Ok(()), Err)
     }

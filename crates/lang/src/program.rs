@@ -12,10 +12,11 @@ use starlark::eval::{Evaluator, ReturnFileLoader};
 use starlark::syntax::AstModule;
 use starlark::typing::AstModuleTypecheck;
 
+use crate::call::DeployCode;
 use crate::data::{Door, UNKNOWN};
 use crate::diagnostic::{cut, from_error, name_parameters, spot};
 use crate::extension::{Extension, Scope};
-use crate::files::{DEPLOYS, INVENTORY, read, resolve, too_large};
+use crate::files::{DEPLOYS, INVENTORY, is_source, read, resolve, too_large};
 use crate::globals::globals;
 use crate::inventory::Session;
 use crate::limits::{Budget, FILE_BYTES_MAX, LOAD_DEPTH_MAX, limit};
@@ -54,6 +55,8 @@ pub(crate) struct Outcome {
     pub problems: Vec<Problem>,
     /// Files of the inventory that could not be evaluated to their end, sorted.
     pub unread: Vec<String>,
+    /// Whether nothing outside of `inventory/` and `deploys/` had a part in it.
+    pub is_self_contained: bool,
 }
 
 impl<'a> Program<'a> {
@@ -103,7 +106,7 @@ impl<'a> Program<'a> {
         }
         let doc = function.docs.or(module.documentation().docs).map(text_of).unwrap_or_default();
         let name = path.strip_prefix(DEPLOYS)?.strip_prefix('/')?.strip_suffix(".star")?.to_owned();
-        Some(Deploy { name, path: path.to_owned(), doc, place })
+        Some(Deploy { name, path: path.to_owned(), doc, place, code: DeployCode(module) })
     }
 
     /// Ends the run.
@@ -114,7 +117,9 @@ impl<'a> Program<'a> {
         };
         let mut unread: Vec<String> = self.modules.iter().filter_map(is_unread).collect();
         unread.sort();
-        Outcome { session: self.session, problems: self.problems, unread }
+        let is_self_contained =
+            self.modules.keys().all(|path| is_source(path)) && !self.session.door.has_looked_outside();
+        Outcome { session: self.session, problems: self.problems, unread, is_self_contained }
     }
 
     fn bad_deploy(&mut self, place: Place) {
@@ -265,7 +270,7 @@ fn text_of(doc: DocString) -> String {
 }
 
 /// `print()` goes nowhere: loading is silent, and its result is the declarations.
-struct Silence;
+pub(crate) struct Silence;
 
 impl PrintHandler for Silence {
     fn println(&self, _text: &str) -> starlark::Result<()> {

@@ -7,6 +7,7 @@ use std::thread;
 use model::{Code, Inventory, Place, Problem};
 
 use crate::WORKSPACE_FILE;
+use crate::call::DeployCode;
 use crate::extension::Extension;
 use crate::files::{FileKind, SourceFile, find};
 use crate::inventory::check;
@@ -22,6 +23,9 @@ pub struct Workspace {
     pub deploys: Vec<Deploy>,
     /// Every file in `inventory/` and `deploys/`, sorted by path.
     pub files: Vec<SourceFile>,
+    /// Whether it was made from files in `inventory/` and `deploys/` alone: no command was run or would
+    /// have been, no file elsewhere was read. Then it is the same as long as those files are.
+    pub is_self_contained: bool,
 }
 
 /// A deploy: a file in `deploys/` that defines `def deploy(host)`.
@@ -35,6 +39,8 @@ pub struct Deploy {
     pub doc: String,
     /// Where `deploy` is defined.
     pub place: Place,
+    /// Its module.
+    pub(crate) code: DeployCode,
 }
 
 /// How a workspace is loaded.
@@ -113,13 +119,13 @@ fn load_here(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (W
     let mut deploys: Vec<Deploy> =
         of_kind(FileKind::Deploy).filter_map(|file| program.deploy(&file.path)).collect();
     deploys.sort_by(|a, b| a.name.cmp(&b.name));
-    let Outcome { session, problems: from_code, unread } = program.finish();
+    let Outcome { session, problems: from_code, unread, is_self_contained } = program.finish();
     problems.extend(from_code);
     let (inventory, from_check) = check(session.into_declarations(), &unread);
     problems.extend(from_check);
     problems.sort_by(|a, b| (where_of(&a.place), a).cmp(&(where_of(&b.place), b)));
     problems.dedup();
-    (Workspace { inventory, deploys, files }, problems)
+    (Workspace { inventory, deploys, files, is_self_contained }, problems)
 }
 
 /// A file as a whole comes before the spots in it.

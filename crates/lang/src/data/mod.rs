@@ -22,7 +22,7 @@ use starlark::values::list::UnpackList;
 use starlark::values::{Heap, Value, ValueOfUnchecked};
 use thiserror::Error;
 
-use crate::files::{check_parts, real_file};
+use crate::files::{check_parts, is_source, real_file};
 use crate::inventory::Session;
 use crate::inventory::argument::Call;
 use crate::limits::{Budget, COMMAND_SECONDS_MAX, COMMANDS_MAX, DATA_BYTES_MAX};
@@ -59,6 +59,8 @@ pub(crate) struct Door {
     root: PathBuf,
     runs_commands: bool,
     has_skipped: Cell<bool>,
+    /// Whether something outside of `inventory/` and `deploys/` was asked for.
+    has_looked_outside: Cell<bool>,
     /// What commands printed.
     printed: RefCell<HashMap<Vec<String>, Printed>>,
     budget: Rc<Budget>,
@@ -68,12 +70,24 @@ impl Door {
     /// Opens the door of a workspace. Where it does not run commands, what they would print is unknown.
     pub fn new(root: &Path, runs_commands: bool, budget: Rc<Budget>) -> Self {
         let root = root.to_owned();
-        Self { root, runs_commands, has_skipped: Cell::new(false), printed: RefCell::default(), budget }
+        Self {
+            root,
+            runs_commands,
+            has_skipped: Cell::new(false),
+            has_looked_outside: Cell::new(false),
+            printed: RefCell::default(),
+            budget,
+        }
     }
 
     /// Says whether a command was not run.
     pub fn has_skipped(&self) -> bool {
         self.has_skipped.get()
+    }
+
+    /// Says whether anything outside of `inventory/` and `deploys/` was asked for.
+    pub fn has_looked_outside(&self) -> bool {
+        self.has_looked_outside.get()
     }
 
     /// Returns what a command prints. It runs once, however often it is asked for.
@@ -94,6 +108,9 @@ impl Door {
     /// Reads a file of the workspace.
     fn text(&self, path: &str) -> Result<String, String> {
         check_parts(path).map_err(str::to_owned)?;
+        if !is_source(path) {
+            self.has_looked_outside.set(true);
+        }
         let whole = real_file(&self.root, path)?;
         let unreadable = |error| format!("it cannot be read: {error}");
         let mut bytes = Vec::new();
@@ -145,6 +162,7 @@ fn functions(builder: &mut GlobalsBuilder) {
             call.problem(format!("expected timeout_secs to be {expected}"));
             return refused(call, eval);
         };
+        door.has_looked_outside.set(true);
         if !door.runs_commands {
             door.has_skipped.set(true);
             return Ok(eval.heap().alloc(Unknown));

@@ -325,7 +325,9 @@ fn bare_address(text: &str) -> &str {
 
 fn ecosystem(os: &str) -> Option<Ecosystem> {
     let os = os.to_ascii_lowercase();
-    os_words(&os).find_map(|word| Ecosystem::parse(word.trim_end_matches(|it: char| it.is_ascii_digit())))
+    let bare =
+        |word: &str| Ecosystem::parse_distribution(word.trim_end_matches(|it: char| it.is_ascii_digit()));
+    os_words(&os).find_map(bare)
 }
 
 /// Says whether a text such as `Debian 12` says more than its ecosystem does.

@@ -183,9 +183,9 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         };
         let is_local = call.flag("local", local.map(|it| it.get()));
         let connection = if is_local { given.local(&mut call) } else { given.ssh(&mut call, &text) };
-        let is_os = |word: &str| Ecosystem::parse(word).is_some();
+        let is_os = |word: &str| Ecosystem::parse_distribution(word).is_some();
         let os = call.text("os", "\"alpine\", \"debian\" or \"freebsd\"", os.map(|it| it.get()), is_os);
-        let os = os.and_then(|word| Ecosystem::parse(&word));
+        let os = os.and_then(|word| Ecosystem::parse_distribution(&word));
         let site = call.site(site.map(|it| it.get()));
         let tags = call.tags(tags.map(|it| it.get()));
         let interfaces = call.interfaces(interfaces.map(|it| it.get()));

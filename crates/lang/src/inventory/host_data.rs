@@ -30,6 +30,15 @@ impl Call {
     }
 }
 
+/// Reads a value outside of a declaration.
+pub(crate) fn read(value: Value<'_>) -> Result<DataValue, String> {
+    let mut reader = Reader { values: 0, bytes: 0 };
+    reader.read(value, 0).map_err(|refused| match refused {
+        Refused::Unknown(value) => format!("expected a known value, got {}", describe(value)),
+        Refused::Why(why) => why,
+    })
+}
+
 /// Makes a value of Starlark from one of the model. It nests no deeper than the reader allowed.
 pub(crate) fn alloc<'v>(value: &DataValue, heap: Heap<'v>) -> Value<'v> {
     match value {

@@ -30,6 +30,7 @@ use crate::data;
 
 pub(crate) use check::check;
 pub(crate) use form::{host_key, is_address, is_user};
+pub(crate) use host_data::{alloc, read};
 pub(crate) use session::Session;
 
 /// Registers every function of inventory files.

@@ -1,0 +1,147 @@
+//! Calls a deploy's function: once for each host, on code that was loaded once.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::thread;
+
+use model::{Code, DataValue, Place, Problem};
+use starlark::any::AnyLifetime;
+use starlark::environment::{FrozenModule, Module};
+use starlark::eval::Evaluator;
+use starlark::values::{Heap, Value};
+
+use crate::data::DataFault;
+use crate::diagnostic::{from_error, is_ours, outermost, spot};
+use crate::inventory::{alloc, read};
+use crate::limits::{Budget, STACK_BYTES, limit_call};
+use crate::program::Silence;
+use crate::workspace::Deploy;
+
+/// The module that defines a deploy. It is kept as it was loaded, so that calling it parses nothing.
+#[derive(Clone)]
+pub(crate) struct DeployCode(pub FrozenModule);
+
+impl fmt::Debug for DeployCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeployCode")
+    }
+}
+
+/// Two deploys of one workspace are told apart by their path; code has no equality.
+impl PartialEq for DeployCode {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for DeployCode {}
+
+/// Looked at before every statement; what it returns stops the code at the statement before.
+pub type Watcher = Rc<dyn Fn() -> Option<starlark::Error>>;
+
+impl Deploy {
+    /// Calls `deploy(host)`. `host` makes its argument, `extra` is what the functions of an extension
+    /// find in `Evaluator::extra`. It is to be called on the thread of [`on_evaluation_thread`].
+    ///
+    /// # Errors
+    /// Why the code stopped, with its place: an error, a limit, or what `watch` said.
+    pub fn call<'e>(
+        &self,
+        host: impl for<'v> FnOnce(Heap<'v>) -> Value<'v>,
+        extra: &dyn AnyLifetime<'e>,
+        watch: Watcher,
+    ) -> Result<(), Problem> {
+        let path = &self.path;
+        let budget = Rc::new(Budget::new());
+        // What was seen between two statements is the doing of the one before.
+        let is_stopped = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&is_stopped);
+        let watch: Watcher = Rc::new(move || {
+            let error = watch()?;
+            noted.set(true);
+            Some(error)
+        });
+        let function = self
+            .code
+            .0
+            .get("deploy")
+            .map_err(|error| Problem::new(Code::StarlarkError, self.place.clone(), error.to_string()))?;
+        Module::with_temp_heap(|module| {
+            let function = module.heap().access_owned_frozen_value(&function);
+            let argument = host(module.heap());
+            let mut evaluator = Evaluator::new(&module);
+            evaluator.extra = Some(extra);
+            evaluator.set_print_handler(&Silence);
+            let result = limit_call(&mut evaluator, &budget, Rc::clone(&watch))
+                .and_then(|()| evaluator.eval_function(function, &[argument], &[]))
+                .and_then(|_| watch().map_or(Ok(()), Err));
+            let Err(error) = result else { return Ok(()) };
+            let reached = budget.take_reached(&mut evaluator);
+            let last = budget.take_last();
+            let mut problem = from_error(&error, path, reached);
+            let is_nowhere = matches!(problem.place, Place::File { .. });
+            if let (true, Some(last)) = (is_nowhere || is_stopped.get(), last) {
+                problem.place = spot(&last);
+            }
+            Err(problem)
+        })
+    }
+
+    /// Returns a constant of the deploy's file: text, numbers, lists and dictionaries of them. `None`
+    /// where there is none of this name.
+    ///
+    /// # Errors
+    /// Why its value is none of these.
+    pub fn constant(&self, name: &str) -> Result<Option<DataValue>, Problem> {
+        let wrong = |why: String| {
+            let place = Place::File { path: self.path.clone() };
+            Problem::new(Code::StarlarkError, place, format!("{name}: {why}"))
+        };
+        match self.code.0.get_option(name) {
+            Ok(Some(value)) => read(value.value()).map(Some).map_err(wrong),
+            Ok(None) => Ok(None),
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+}
+
+/// Runs something on a thread whose stack is as large as the interpreter wants it.
+///
+/// # Errors
+/// Why there is no such thread, or that it panicked, which is a bug.
+pub fn on_evaluation_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES);
+        let thread = builder
+            .spawn_scoped(scope, work)
+            .map_err(|error| format!("no thread for the Starlark interpreter could be started: {error}"))?;
+        thread.join().map_err(|_| "the Starlark interpreter failed (a bug in ifrit)".to_owned())
+    })
+}
+
+/// Makes an error that stops the code and becomes a problem with this code, text and hint.
+pub fn fault(code: Code, message: impl Into<String>, hint: Option<String>) -> starlark::Error {
+    starlark::Error::new_other(DataFault { code, message: message.into(), hint })
+}
+
+/// Returns the place of the native function's call that runs, and who called it where that is elsewhere.
+pub fn place_of_call(eval: &Evaluator<'_, '_, '_>) -> (Place, Option<String>) {
+    let mut spans = (0..eval.call_stack_count()).filter_map(|nth| eval.call_stack_nth_location(nth));
+    let place = spans.find(is_ours).map_or(Place::Nowhere, |span| spot(&span));
+    let caller = outermost(&eval.call_stack().frames, &place);
+    (place, caller)
+}
+
+/// Makes a value of Starlark from one of the model.
+pub fn starlark_value<'v>(value: &DataValue, heap: Heap<'v>) -> Value<'v> {
+    alloc(value, heap)
+}
+
+/// Reads a value of Starlark: text, numbers, booleans, None, lists and dictionaries of them.
+///
+/// # Errors
+/// What it is instead, or that it is too deep or too large.
+pub fn data_value(value: Value<'_>) -> Result<DataValue, String> {
+    read(value)
+}

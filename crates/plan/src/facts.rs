@@ -14,6 +14,7 @@ mod observed;
 mod os_release;
 mod package;
 mod root;
+mod question;
 mod script;
 mod seen;
 mod software;
@@ -25,4 +26,7 @@ pub use fact::FactRequests;
 pub use root::{
     ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles, UnreadableFile, key_files, read_root,
 };
+pub use question::{Facts, read_facts};
+pub(crate) use question::{FactAnswer, Question};
 pub use script::{Nonce, script};
+pub(crate) use word::quoted;

@@ -3,12 +3,30 @@
 //! Architecture invariant: nothing here does I/O, reads a clock or draws a random number. Bytes of
 //! a host come in as a slice, a nonce comes in from the caller; same input, same answer.
 
+pub mod apply;
+mod approval;
+mod assemble;
+mod deploy;
 mod extension;
 mod facts;
+mod lint;
+mod operations;
+mod patch;
+mod sh;
+mod wire;
 
+pub use approval::{
+    APPROVAL_NAMESPACE, Approval, ApprovalCheck, ApprovalPolicy, ApprovalRefused, ApprovedPlan, NotApproved,
+    SignatureRefused, approval_message, verify_signature,
+};
+pub use assemble::{content_hash, plan};
+pub use deploy::{Evaluated, FACT_PASSES_MAX, HostView, Order, evaluate, order};
 pub use extension::extension;
+pub use patch::{Patch, PatchPackage, PatchTarget, Remedy, patch_questions, patch_steps};
+pub use lint::{Note, lint};
+pub use wire::{PlanFormatError, read_plan, write_plan};
 
 pub use facts::{
-    Answer, Answers, FactRequests, Nonce, ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles,
-    StreamEnd, UnreadableFile, collect_facts, key_files, read_answer, read_root, script,
+    Answer, Answers, FactRequests, Facts, Nonce, ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles,
+    StreamEnd, UnreadableFile, collect_facts, key_files, read_answer, read_facts, read_root, script,
 };

@@ -42,6 +42,7 @@ pub struct Answers {
     pub(super) missing: Vec<Fact>,
     pub(super) end: StreamEnd,
     pub(super) requests: FactRequests,
+    pub(super) nonce: Nonce,
 }
 
 impl Answers {
@@ -64,7 +65,7 @@ pub fn read_answer(requests: &FactRequests, nonce: &Nonce, stdout: &[u8], end: S
             None => missing.push(fact),
         }
     }
-    Answers { answers, missing, end, requests: requests.clone() }
+    Answers { answers, missing, end, requests: requests.clone(), nonce: nonce.clone() }
 }
 
 fn read_frame(fact: Fact, begin: &Marker<'_>, end: &Marker<'_>, stdout: &[u8]) -> Option<Answer> {

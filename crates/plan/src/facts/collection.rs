@@ -128,7 +128,7 @@ pub(super) struct Assembled {
 pub(super) fn assemble(host: &HostName, mut seen: Seen, problems: &mut Vec<Problem>) -> Assembled {
     let os = operating_system(&mut seen);
     let kernel = kernel(&mut seen);
-    let ecosystem = os.as_ref().and_then(|os| Ecosystem::parse(&os.id));
+    let ecosystem = os.as_ref().and_then(|os| Ecosystem::parse_distribution(&os.id));
     let packages = match ecosystem {
         Some(Ecosystem::Alpine) => {
             problems.extend(mixed_releases(host, os.as_ref(), &seen));
@@ -136,7 +136,8 @@ pub(super) fn assemble(host: &HostName, mut seen: Seen, problems: &mut Vec<Probl
         }
         Some(Ecosystem::Debian) => seen.dpkg_packages.take(),
         Some(Ecosystem::FreeBsd) => freebsd_packages(host, os.as_ref(), &mut seen, problems),
-        None => any_packages(&mut seen),
+        // `parse_distribution` gives no language.
+        _ => any_packages(&mut seen),
     };
     problems.extend(unsupported(host, os.as_ref()));
     if packages.is_none() && !problems.iter().any(explains_missing_packages) {

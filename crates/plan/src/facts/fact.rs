@@ -6,6 +6,8 @@
 //! [`ABSENT`], which is no failure. A scan starts fewer than 40 processes on a Linux host (a test
 //! counts them): a guard and whatever the shell does itself cost none, a frame costs two.
 
+use std::collections::BTreeSet;
+
 use model::ServiceName;
 
 use super::apk;
@@ -14,6 +16,8 @@ use super::faults::Faults;
 use super::freebsd;
 use super::observed::{accounts, boot, cron, jails, keys, listeners, privileges, services, stale};
 use super::os_release;
+use super::question::{ASKED, Question, calls_of};
+use super::script::Nonce;
 use super::seen::{Seen, read_alpine_release, read_kernel};
 use super::software::{SOFTWARE, VERSION_COMMAND};
 use super::word::quoted;
@@ -34,12 +38,41 @@ pub struct FactRequests {
     software_paths: Vec<String>,
     /// What [`Fact::VersionCommand`] runs; a command's place is its number in the answer.
     version_commands: Vec<(ServiceName, Vec<String>)>,
+    /// What [`Fact::Asked`] asks.
+    questions: BTreeSet<Question>,
 }
 
 impl FactRequests {
+    /// Returns the questions of a deploy.
+    pub(crate) fn of_questions(questions: BTreeSet<Question>) -> Self {
+        let none = Vec::new();
+        Self { facts: vec![Fact::Asked], software_paths: none, version_commands: Vec::new(), questions }
+    }
+
+    /// Returns the questions of a deploy, in the order of their numbers.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.questions.iter()
+    }
+
+    /// Returns how many questions of a deploy there are.
+    pub fn question_count(&self) -> usize {
+        self.questions.len()
+    }
+
     /// Returns the fixed set of a scan: operating system, kernel, packages, and all of [`model::Observed`].
     pub fn scan() -> Self {
-        Self { facts: Fact::SCAN.to_vec(), software_paths: Vec::new(), version_commands: Vec::new() }
+        Self {
+            facts: Fact::SCAN.to_vec(),
+            software_paths: Vec::new(),
+            version_commands: Vec::new(),
+            questions: BTreeSet::new(),
+        }
+    }
+
+    /// Asks for the software below these absolute directories and for nothing else, 100 of them at most: for a
+    /// mounted or unpacked root, whose own programs do not run.
+    pub fn software_alone(paths: &[String]) -> Self {
+        Self { facts: Vec::new(), ..Self::scan() }.with_software(paths)
     }
 
     /// Asks for the software below these absolute directories too, 100 of them at most per host.
@@ -69,7 +102,7 @@ impl FactRequests {
     }
 
     /// Returns the calls that end a fact's snippet, each argument a quoted word; most facts have none.
-    pub(super) fn calls(&self, fact: Fact) -> Vec<u8> {
+    pub(super) fn calls(&self, fact: Fact, nonce: &Nonce) -> Vec<u8> {
         match fact {
             Fact::Software => [b"\nsoftware".to_vec(), words(&self.software_paths)].concat(),
             Fact::VersionCommand => {
@@ -80,6 +113,7 @@ impl FactRequests {
                 };
                 commands.flat_map(call).collect()
             }
+            Fact::Asked => calls_of(&self.questions, nonce).into_bytes(),
             _ => Vec::new(),
         }
     }
@@ -125,6 +159,8 @@ pub(super) enum Fact {
     AuthorizedKeys,
     Software,
     VersionCommand,
+    /// Questions of a deploy.
+    Asked,
 }
 
 /// All that makes a fact.
@@ -191,6 +227,7 @@ impl Fact {
             Self::AuthorizedKeys => keys::DEFINITION,
             Self::Software => SOFTWARE,
             Self::VersionCommand => VERSION_COMMAND,
+            Self::Asked => ASKED,
         }
     }
 }

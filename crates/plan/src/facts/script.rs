@@ -38,15 +38,15 @@ impl Nonce {
 /// `end NONCE FACT STATUS`; after the last answer a line `done NONCE`. A newline stands before each
 /// marker, so that output without a final newline does no harm.
 pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
-    let nonce = nonce.as_str();
     let mut text = Vec::with_capacity(32 << 10);
     text.extend_from_slice(b"ifrit_facts() {\n{\n");
     text.extend_from_slice(SHOW_FILES.as_bytes());
     for (index, fact) in requests.facts().iter().enumerate() {
         text.extend(format!("fact_{index}() {{{}", fact.definition().snippet).into_bytes());
-        text.extend(requests.calls(*fact));
+        text.extend(requests.calls(*fact, nonce));
         text.extend_from_slice(b"\n}\n");
     }
+    let nonce = nonce.as_str();
     let (cap, absent) = (FACT_OUTPUT_BYTES_MAX.to_string(), ABSENT.to_string());
     text.extend(ASK.replace("NONCE", nonce).replace("CAP", &cap).replace("ABSENT", &absent).into_bytes());
     for (index, fact) in requests.facts().iter().enumerate() {

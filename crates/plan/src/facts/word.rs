@@ -2,7 +2,7 @@
 
 /// Returns text as one word of sh(1): single-quoted, so that nothing in it is special. It must not hold
 /// a NUL, which no argument can; one is left out.
-pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
+pub(crate) fn quoted(word: &[u8]) -> Vec<u8> {
     let mut text = vec![b'\''];
     for byte in word.iter().filter(|byte| **byte != 0) {
         match byte {

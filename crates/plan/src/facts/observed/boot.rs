@@ -99,6 +99,10 @@ pub(in crate::facts) fn reboot_need(
         Ecosystem::FreeBsd => (kernel.running.clone(), kernel.installed.clone()?),
         Ecosystem::Alpine => (kernel.running.clone(), alpine_kernel(&kernel.running, packages?)?),
         Ecosystem::Debian => debian_kernels(boot, &kernel.running, packages?)?,
+        // No language is an operating system.
+        Ecosystem::CratesIo | Ecosystem::Go | Ecosystem::Maven | Ecosystem::Npm | Ecosystem::PyPi => {
+            return None;
+        }
     };
     let is_needed = running != installed;
     let why = match is_needed {

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 use jiff::Timestamp;
-use model::{Code, Collection, HostName, ServiceName, Software, SoftwareKind};
+use model::{Code, Collection, HostName, PackageVersion, ServiceName, Software, SoftwareKind};
 use proptest::prelude::*;
 
 use super::frames::FoundFile;
@@ -91,6 +91,45 @@ fn metadata_names_a_package() {
     for bad in ["", "[]x", "{", r#"{"name": 1}"#, r#"{"name": "x", "version": "1"} {"#] {
         check(b'N', "/node_modules/x/package.json", bad, &[]);
     }
+}
+
+#[test]
+fn what_is_found_can_be_matched() {
+    let check = |part: u8, path: &str, text: &str, expected: &[&str]| {
+        let (mut found, mut faults) = (Vec::new(), Faults::default());
+        read_file(&file(part, path, text.as_bytes()), &mut found, &mut faults);
+        let shown: Vec<_> = found
+            .iter()
+            .filter_map(PackageVersion::from_software)
+            .map(|it| format!("{} {} {}", it.platform, it.package.name, it.package.version))
+            .collect();
+        assert_eq!(shown, expected, "{path}");
+    };
+    let go = "go1.22\nmod\tacme.org/shop\t(devel)\t\ndep\tgithub.com/A/b\tv1.2.3+incompatible\th1:x=";
+    let expected = ["go acme.org/shop ", "go github.com/A/b 1.2.3+incompatible", "go stdlib 1.22.0"];
+    check(b'X', "/opt/shop", go, &expected);
+    check(b'X', "/opt/x", "crate\tserde_json-1.0.117", &["crates.io serde_json 1.0.117"]);
+    check(
+        b'P',
+        "/a.dist-info/METADATA",
+        "Name: Zope.Interface_x\nVersion: 4.0",
+        &["pypi zope-interface-x 4.0"],
+    );
+    check(
+        b'N',
+        "/node_modules/@acme/shop/package.json",
+        r#"{"name": "@acme/shop", "version": "1.0.0"}"#,
+        &["npm @acme/shop 1.0.0"],
+    );
+    check(b'J', "/opt/x.jar", "version=1.0\ngroupId=org.a\nartifactId=b", &["maven org.a:b 1.0"]);
+    check(b'J', "/opt/commons-io-2.11.0.jar", "", &[]);
+    let cyclone = r#"{"components": [
+        {"name": "b", "version": "1.0", "purl": "pkg:maven/org.a/b?type=jar"},
+        {"name": "std", "purl": "pkg:golang/std@go1.22.1"},
+        {"name": "github.com/A/b", "purl": "pkg:golang/github.com/a/b@v1.0.0#sub/path"},
+        {"name": "curl", "purl": "pkg:deb/debian/curl@7"}]}"#;
+    let expected = ["maven org.a:b 1.0", "go stdlib 1.22.1", "go github.com/A/b 1.0.0"];
+    check(b'S', "/opt/bom.json", cyclone, &expected);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+# Chooses what turns base64 into bytes.
+if command -v base64 >/dev/null 2>&1; then
+  decode() { base64 -d; }
+elif command -v b64decode >/dev/null 2>&1; then
+  decode() { b64decode -r; }
+elif command -v openssl >/dev/null 2>&1; then
+  decode() { openssl base64 -d; }
+else
+  decode() { awk "$decode_awk" | while read -r octal; do printf "$octal"; done; }
+fi
+# Octal text, because not every awk can print a NUL; printf of the shell can.
+decode_awk='BEGIN { digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" }
+{ text = ""
+for (at = 1; at + 3 <= length($0); at += 4) {
+bits = 0; count = 3
+for (i = 0; i < 4; i++) { digit = substr($0, at + i, 1); if (digit == "=") count--; else bits += (index(digits, digit) - 1) * 64 ^ (3 - i) }
+byte[0] = int(bits / 65536); byte[1] = int(bits / 256) % 256; byte[2] = bits % 256
+for (i = 0; i < count; i++) text = text sprintf("\\%03o", byte[i])
+}
+print text }'
+
+begin() {
+place && take_lock || return 1
+for other in "$base"/run.*; do
+  [ -d "$other" ] || continue
+  frame "unsettled ${other##*/run.}"
+  rm -f "$lock"
+  return 1
+done
+said=$(mkdir "$run" 2>&1 && { : >"$journal"; } 2>&1) || {
+  fault "$said"
+  rm -rf "$run" "$lock"
+  return 1
+}
+start_watcher
+frame begin
+}
+
+# A body into a file, in a place where nobody else may look.
+body() {
+TMPDIR=$run
+decode >"$run/body.$number.$1" 2>/dev/null || bodies_failed=yes
+}
+
+# A short text, without a process of its own.
+text_body() {
+{ printf '%s' "$2" >"$run/body.$number.$1"; } 2>/dev/null || bodies_failed=yes
+}
+
+any_changed() {
+for other; do
+  case $changed in *" $other "*) return 0 ;; esac
+done
+return 1
+}
+
+# Words: what came of it, exit status or `-`.
+finish() {
+duration=-
+began=$now
+ticks
+[ -z "$began" ] || [ -z "$now" ] || duration=$(((now - began) * 10))
+printf 'end %s %s %s %s\n' "$number" "$1" "$2" "$duration" 2>/dev/null >>"$journal"
+# Where no probe can tell, only the journal can.
+if [ -n "$touched" ]; then
+  touched_any=yes
+  [ -n "$probe" ] || persist
+fi
+rm_secrets
+show out "$run/out.$number"
+show err "$run/err.$number"
+show found "$run/found.$number"
+frame "end $number $1 $2 $duration"
+case $1 in
+changed) changed="$changed$number " ;;
+unchanged | skipped) ;;
+*) stopped=yes ;;
+esac
+}
+
+# Other bodies go with the run's folder.
+rm_secrets() {
+[ -z "$has_secret" ] || rm -f "$run/body.$number".*
+}
+
+found() {
+printf '%s' "$state" 2>/dev/null >"$run/found.$number"
+}
+
+# Takes one step; what it is stands in variables.
+step() {
+[ -z "$stopped" ] || return 0
+touched=
+frame "start $number"
+ticks
+if [ -n "$condition" ] && ! any_changed $condition; then
+  finish skipped -
+  return 0
+fi
+if [ -n "$probe" ]; then
+  state=$(probe_now 2>/dev/null)
+  if [ -n "$has_after" ] && [ "$state" = "$after" ]; then
+    finish unchanged -
+    return 0
+  fi
+  if [ -n "$has_before" ] && [ "$state" != "$before" ]; then
+    found
+    finish stale -
+    return 0
+  fi
+fi
+bodies_failed=
+write_bodies
+if [ -n "$bodies_failed" ]; then
+  finish bodies -
+  return 0
+fi
+{ printf 'start %s\n' "$number" >>"$journal"; } 2>/dev/null && persist || {
+  finish journal -
+  return 0
+}
+touched=yes
+( enter "$limit"
+eval "ifrit_action() {
+:
+$action
+}"
+ifrit_action
+) >>"$run/out.$number" 2>>"$run/err.$number"
+status=$?
+if [ -e "$run/late.$number" ]; then
+  finish late -
+elif [ "$status" != 0 ]; then
+  finish failed "$status"
+elif [ -n "$probe" ] && [ -n "$has_after" ]; then
+  state=$(probe_now 2>/dev/null)
+  if [ "$state" = "$after" ]; then
+    finish changed -
+  else
+    found
+    finish unmet -
+  fi
+else
+  finish changed -
+fi
+}
+
+end() {
+printf 'done\n' 2>/dev/null >>"$journal"
+[ -z "$touched_any" ] || persist
+leave
+}

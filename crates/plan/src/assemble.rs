@@ -1,0 +1,56 @@
+//! From the steps of hosts to one plan.
+
+use sha2::{Digest, Sha256};
+
+use model::{HostName, HostPlan, Plan};
+
+use crate::deploy::Order;
+use crate::wire::write_plan;
+
+/// Makes the plan of a deploy. Hosts are sorted by name; the same hosts give the same plan, in whatever
+/// order they come.
+pub fn plan(deploy: &str, mut hosts: Vec<HostPlan>, order: Order) -> Plan {
+    hosts.sort_by(|a, b| a.host.cmp(&b.host));
+    hosts.dedup_by(|a, b| a.host == b.host);
+    let names: Vec<HostName> = hosts.iter().map(|host| host.host.clone()).collect();
+    Plan { deploy: deploy.to_owned(), waves: waves(&names, order), hosts }
+}
+
+/// Returns the SHA-256 of a plan as [`write_plan`] writes it: what an approval signs.
+pub fn content_hash(plan: &Plan) -> [u8; 32] {
+    Sha256::digest(write_plan(plan)).into()
+}
+
+fn waves(names: &[HostName], order: Order) -> Vec<Vec<HostName>> {
+    let (first, size) = match order {
+        Order::Together => (0, names.len()),
+        Order::Serial(size) => (0, size),
+        Order::Waves { canary, size } => (canary, size),
+    };
+    let (canaries, rest) = names.split_at(first.min(names.len()));
+    let canaries = (!canaries.is_empty()).then(|| canaries.to_vec());
+    canaries.into_iter().chain(rest.chunks(size.max(1)).map(<[HostName]>::to_vec)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(count: usize, order: Order, expected: &[usize]) {
+        let names: Vec<HostName> =
+            (0..count).map(|at| HostName::new(&format!("h{at:02}")).expect("a name")).collect();
+        let waves = waves(&names, order);
+        assert_eq!(waves.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{count} {order:?}");
+        assert_eq!(waves.concat(), names);
+    }
+
+    #[test]
+    fn every_host_is_in_one_wave() {
+        check(0, Order::Together, &[]);
+        check(5, Order::Together, &[5]);
+        check(5, Order::Serial(2), &[2, 2, 1]);
+        check(5, Order::Waves { canary: 1, size: 3 }, &[1, 3, 1]);
+        check(1, Order::Waves { canary: 3, size: 3 }, &[1]);
+        check(0, Order::Waves { canary: 1, size: 3 }, &[]);
+    }
+}

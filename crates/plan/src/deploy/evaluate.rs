@@ -1,0 +1,66 @@
+//! The door.
+
+use std::rc::Rc;
+
+use lang::Deploy;
+use model::{Code, Content, Host, Inventory, OsRelease, Problem, SecretVersion, Step};
+
+use super::fact_values::{os_question, os_release};
+use super::host_value::{AsksOs, HostValue};
+use super::session::Session;
+use crate::facts::{FactAnswer, FactRequests, Facts};
+
+/// How often a deploy may ask its host for facts.
+pub const FACT_PASSES_MAX: usize = 8;
+
+/// What is known of a host before it is asked, and the ways to what a deploy takes from elsewhere.
+#[derive(Clone, Copy)]
+pub struct HostView<'a> {
+    /// What is declared.
+    pub inventory: &'a Inventory,
+    /// The host.
+    pub host: &'a Host,
+    /// What it ran at its last scan; where it is not known and the deploy looks, the host is asked.
+    pub os: Option<&'a OsRelease>,
+    /// Reads a file of the workspace (`lang::read_asset`); an error says why it cannot be read.
+    pub assets: &'a (dyn Fn(&str) -> Result<Vec<u8>, String> + Sync),
+    /// Finds a secret by its name; an error says why there is none.
+    pub secrets: &'a (dyn Fn(&str) -> Result<SecretVersion, String> + Sync),
+    /// Returns the SHA-256 of content with its secrets in it; `None` where it cannot be told.
+    pub secret_digest: &'a (dyn Fn(&Content) -> Option<[u8; 32]> + Sync),
+}
+
+/// What came of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evaluated {
+    /// Every step, in order; handlers come last.
+    Complete(Vec<Step>),
+    /// The host is to be asked this, and the deploy to be evaluated again with the answers added.
+    Needs(FactRequests),
+}
+
+/// Evaluates a deploy for a host. It is pure but for the time limit, and runs on a thread of its own.
+///
+/// # Errors
+/// Every problem of the code and of its arguments, with its place; sorted, each once.
+pub fn evaluate(deploy: &Deploy, view: &HostView<'_>, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
+    let result = lang::on_evaluation_thread(|| evaluate_here(deploy, view, facts));
+    result.unwrap_or_else(|why| Err(vec![Problem::new(Code::StarlarkError, deploy.place.clone(), why)]))
+}
+
+fn evaluate_here(deploy: &Deploy, view: &HostView<'_>, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
+    let session = Session::new(*view, facts);
+    let looked = session.looked();
+    let watch = Rc::new(move || looked.stop());
+    let asks_os = AsksOs::default();
+    let os = view.os.cloned().or_else(|| match facts.get(&os_question()) {
+        Some(FactAnswer::Said(text)) => Some(os_release(text)),
+        _ => None,
+    });
+    let host = HostValue::current(view, os, asks_os.clone());
+    let outcome = deploy.call(|heap| heap.alloc(host), &session, watch);
+    if asks_os.is_asked() {
+        session.ask(&os_question());
+    }
+    session.finish(outcome.err())
+}

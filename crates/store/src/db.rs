@@ -43,7 +43,7 @@ const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(452857981300)";
 
 /// The schemas, oldest first: number, name, SQLite's text, PostgreSQL's text. Never change a
 /// released one: databases remember a checksum of it.
-const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (
         1,
         "fleet and feeds",
@@ -61,6 +61,24 @@ const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
         "observed items, jails",
         include_str!("../migrations/sqlite/0003_observed.sql"),
         include_str!("../migrations/postgres/0003_observed.sql"),
+    ),
+    (
+        4,
+        "software sets, services, coverage in time",
+        include_str!("../migrations/sqlite/0004_sets_services_coverage.sql"),
+        include_str!("../migrations/postgres/0004_sets_services_coverage.sql"),
+    ),
+    (
+        5,
+        "the bell",
+        include_str!("../migrations/sqlite/0005_bell.sql"),
+        include_str!("../migrations/postgres/0005_bell.sql"),
+    ),
+    (
+        6,
+        "plans, runs, the audit record, secrets",
+        include_str!("../migrations/sqlite/0006_plans_runs_record.sql"),
+        include_str!("../migrations/postgres/0006_plans_runs_record.sql"),
     ),
 ];
 
@@ -270,7 +288,7 @@ fn migrator(dialect: impl Fn((i64, &'static str, &'static str, &'static str)) ->
         let sql = dialect(entry).into_sql_str();
         Migration::new(entry.0, entry.1.into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect())
+    Migrator::with_migrations(MIGRATIONS.iter().copied().map(migration).collect())
 }
 
 /// Says whether the schema is this binary's, so that an ordinary start writes nothing and waits for

@@ -82,6 +82,32 @@ pub enum StoreError {
         /// The host.
         host: HostName,
     },
+    /// There is no such thing, or none that the reader may see.
+    #[error("there is no {what} `{name}`", name = name.escape_default())]
+    NoSuch {
+        /// Of what kind.
+        what: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// The beginning of an id fits several.
+    #[error("`{prefix}` fits {count} {what}s", prefix = prefix.escape_default())]
+    Ambiguous {
+        /// Of what kind.
+        what: &'static str,
+        /// As it was asked for.
+        prefix: String,
+        /// How many it fits.
+        count: usize,
+    },
+    /// The caller broke a rule of the call; nothing was recorded.
+    #[error("failed to {what}: {why}")]
+    Refused {
+        /// What was to be done.
+        what: &'static str,
+        /// Which rule.
+        why: String,
+    },
     /// A backup cannot be written, or read.
     #[error("failed to use backup file {}", path.display())]
     BackupFile {
@@ -139,11 +165,14 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::NotOurs { .. }
             | Self::TooMany { .. }
+            | Self::Ambiguous { .. }
             | Self::DamagedBackup { .. }
             | Self::NotForPostgres { .. } => StoreErrorKind::User,
-            Self::UnknownHost { .. } => StoreErrorKind::NotFound,
+            Self::UnknownHost { .. } | Self::NoSuch { .. } => StoreErrorKind::NotFound,
             Self::Open { .. } | Self::Busy { .. } | Self::BackupFile { .. } => StoreErrorKind::Unavailable,
-            Self::Foreign { .. } | Self::Database { .. } | Self::Damaged { .. } => StoreErrorKind::Internal,
+            Self::Foreign { .. } | Self::Database { .. } | Self::Damaged { .. } | Self::Refused { .. } => {
+                StoreErrorKind::Internal
+            }
         }
     }
 
@@ -177,7 +206,8 @@ impl StoreError {
             },
             Self::DamagedBackup { .. } => Some("take another backup; nothing was changed"),
             Self::NotForPostgres { .. } => Some("see \"Backup and Restore\" in PostgreSQL's manual"),
-            Self::Database { .. } => None,
+            Self::Ambiguous { .. } => Some("give more characters of the id"),
+            Self::Database { .. } | Self::NoSuch { .. } | Self::Refused { .. } => None,
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use model::{Connection, Host, HostName, Inventory};
+use model::{Connection, Host, HostName, Inventory, Service, ServicePackage};
 use sha2::{Digest, Sha256};
 
 use crate::db::Store;
 use crate::error::StoreError;
 use crate::ingest::jails::open_declared;
 use crate::package_set::{ContentHash, hash_part};
-use crate::posting::{PostingChanges, load_sets};
+use crate::posting::{PostingChanges, SET_TABLES, load_sets};
 use crate::record::InventoryChanges;
+use crate::services::{sync_services, words};
 use crate::sql::{Row, Tx, Value};
 
 const WHAT: &str = "bring the database in line with the inventory";
@@ -33,9 +34,13 @@ enum Standing {
 }
 
 impl Store {
-    /// Brings clients and hosts in line with the inventory: new hosts are added, vanished ones
+    /// Brings clients, hosts and services in line with the inventory: new hosts are added, vanished ones
     /// retired, returned ones revived. Calling it again with the same inventory changes nothing and
     /// costs one read, so every run may begin with it.
+    ///
+    /// `source` is a hash of all that the inventory was made from; `None` where some of that cannot be
+    /// hashed. It comes back from [`Store::inventory_source`], and tells a later run that there is nothing
+    /// to bring in line.
     ///
     /// A retired host has no current packages any more; its history stays. A host that moves to
     /// another client is retired there and new here.
@@ -45,26 +50,46 @@ impl Store {
     pub async fn sync_inventory(
         &self,
         inventory: &Inventory,
+        source: Option<[u8; 32]>,
         now: Timestamp,
     ) -> Result<InventoryChanges, StoreError> {
         let hash = content_hash(inventory);
         let mut tx = self.read(WHAT).await?;
-        let same = "SELECT id FROM inventory_sync WHERE content_hash = $1";
-        if !tx.fetch(same, vec![hash.to_vec().into()], |row| row.get::<i64>(0)).await?.is_empty() {
+        let same = "SELECT source_hash FROM inventory_sync WHERE content_hash = $1";
+        let values = vec![hash.to_vec().into()];
+        let stored = tx.fetch(same, values, |row| row.get::<Option<Vec<u8>>>(0)).await?;
+        let source = source.as_ref().map(<[u8; 32]>::as_slice);
+        if stored.first().is_some_and(|stored| stored.as_deref() == source) {
             return Ok(InventoryChanges::default());
         }
         drop(tx);
         let mut tx = self.write(WHAT).await?;
         let clients = sync_clients(&mut tx, inventory).await?;
         let changes = sync_hosts(&mut tx, inventory, &clients, now).await?;
+        sync_services(&mut tx, inventory, &clients).await?;
         tx.execute(
-            "INSERT INTO inventory_sync (id, content_hash, synced_at) VALUES (1, $1, $2) \
-             ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, synced_at = excluded.synced_at",
-            vec![hash.to_vec().into(), now.into()],
+            "INSERT INTO inventory_sync (id, content_hash, source_hash, synced_at) VALUES (1, $1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, \
+             source_hash = excluded.source_hash, synced_at = excluded.synced_at",
+            vec![hash.to_vec().into(), Value::Blob(source.map(Into::into)), now.into()],
         )
         .await?;
         tx.commit().await?;
         Ok(changes)
+    }
+
+    /// Returns the hash of what the inventory of now was made from; `None` where it was made from something
+    /// that cannot be hashed, or there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn inventory_source(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        let mut tx = self.read("read what the inventory was made from").await?;
+        let sql = "SELECT source_hash FROM inventory_sync WHERE id = 1 AND source_hash IS NOT NULL";
+        let read = |row: &Row| {
+            <[u8; 32]>::try_from(row.get::<&[u8]>(0)?).map_err(|error| sqlx::Error::Decode(error.into()))
+        };
+        Ok(tx.fetch(sql, vec![], read).await?.into_iter().next())
     }
 }
 
@@ -82,7 +107,27 @@ fn content_hash(inventory: &Inventory) -> ContentHash {
         // A local host has no address, and no host an empty one.
         hash_part(&mut hasher, address(host).unwrap_or_default());
     }
+    hash_part(&mut hasher, "services");
+    for service in &inventory.services {
+        hash_service(&mut hasher, service);
+    }
     hasher.finalize().into()
+}
+
+fn hash_service(hasher: &mut Sha256, service: &Service) {
+    hash_part(hasher, service.name.as_str());
+    hash_part(hasher, service.client.as_str());
+    hash_part(hasher, &service.port.map(|port| port.to_string()).unwrap_or_default());
+    match &service.package {
+        Some(ServicePackage::Package(name)) => hash_part(hasher, name.as_str()),
+        Some(ServicePackage::VersionCommand(command)) => hash_part(hasher, &words(command)),
+        None => hash_part(hasher, ""),
+    }
+    hash_part(hasher, &words(&service.paths));
+    hash_part(hasher, service.owner.as_ref().map_or("", |owner| owner.as_str()));
+    hash_part(hasher, if service.is_critical { "critical" } else { "" });
+    let hosts: Vec<String> = service.hosts.iter().map(ToString::to_string).collect();
+    hash_part(hasher, &words(&hosts));
 }
 
 fn address(host: &Host) -> Option<&str> {
@@ -224,11 +269,15 @@ async fn stored_hosts(tx: &mut Tx) -> Result<BTreeMap<(i64, HostName), StoredHos
 /// Retires hosts: closes their intervals and takes them out of the posting lists.
 pub(crate) async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result<(), StoreError> {
     let ids = || hosts.iter().map(|id| [Value::from(*id)]).collect::<Vec<_>>();
-    let head = "SELECT client_id, host_id, package_set_id FROM host_package_set \
-                WHERE valid_to IS NULL AND host_id IN (VALUES";
-    let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let current: Vec<(i64, i64, i64)> = tx.fetch_rows(head, ")", ids(), read).await?;
-    let current: BTreeSet<_> = current.into_iter().collect();
+    let mut current: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
+    for table in SET_TABLES {
+        let head = format!(
+            "SELECT client_id, host_id, package_set_id FROM {table} \
+             WHERE valid_to IS NULL AND host_id IN (VALUES"
+        );
+        let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        current.extend(tx.fetch_rows(&head, ")", ids(), read).await?);
+    }
     let sets = load_sets(tx, current.iter().map(|(_, _, set)| *set).collect()).await?;
     let mut postings = PostingChanges::default();
     for (client, host, set) in current {
@@ -236,7 +285,8 @@ pub(crate) async fn retire(tx: &mut Tx, hosts: &[i64], now: Timestamp) -> Result
     }
     postings.apply(tx).await?;
     let now = now.as_microsecond();
-    for table in ["host_package_set", "host_system", "host_item", "host_item_state", "host_declared"] {
+    let others = ["host_system", "host_item", "host_item_state", "host_declared"];
+    for table in SET_TABLES.into_iter().chain(others) {
         let head = format!(
             "UPDATE {table} SET valid_to = CASE WHEN valid_from > {now} THEN valid_from ELSE {now} END \
              WHERE valid_to IS NULL AND host_id IN (VALUES"

@@ -9,12 +9,14 @@
 //!
 //! - `client`, `host`: what the inventory declares, and what it once declared.
 //! - `package_version`: the dictionary. A fleet has a few thousand distinct ones, however large it is.
-//! - `package_set`: one client's set of interned packages, found by a hash over its content.
-//! - `host_package_set`, `host_system`: intervals. A new row means that something changed, so
+//! - `package_set`: one client's set of interned packages, or of software outside packages, found by a hash
+//!   over its content.
+//! - `host_package_set`, `host_software_set`, `host_system`: intervals. A new row means that something changed, so
 //!   history costs what changes cost, and any moment can be asked for.
 //! - `host_item`, `host_item_state`: services, listeners, accounts, keys and so on, as intervals of
 //!   single items, and since when each kind of them is known. A change between two collections is
 //!   the border between two intervals ([`Store::changes`]), so none is recorded for itself.
+//! - `service`, `service_host`: what the inventory declares of services now.
 //! - `host_declared`: when a host was declared. A running jail is a `host` too, of kind `jail`, named
 //!   `JAIL.PARENT`: it has packages and postings of its own and lives as long as it runs.
 //! - `collection`, `host_state`: the log of looks at hosts, and the last one for each host.
@@ -25,6 +27,10 @@
 //!   revision with the dates between which it was said.
 //! - `exploit_score`, `news_item`: the last forecast of EPSS; what news feeds showed.
 //! - `feed_document`: the documents that the content of each feed was read from, as fetched.
+//! - `plan`, `approval`, `run`, `host_claim`: what is to be done to hosts, who said yes, what became of it,
+//!   and who works on a host now.
+//! - `audit_record`: the append-only record of intents and outcomes, each with the leaf hash of a Merkle tree.
+//! - `secret`: secrets, sealed with a key that is never in the database ([`SealingKey`]).
 //!
 //! # Invariants
 //! - Each read of what belongs to a client takes a [`ClientScope`], and one module puts it into the
@@ -36,39 +42,80 @@
 //! - What was not seen does not change what is known: a failed collection closes nothing.
 //! - Times are stored in whole microseconds; finer ones are cut. A NUL in a text is stored as U+FFFD.
 
+mod approvals;
+mod bell;
 mod bitmap;
+mod census;
 mod changes;
+mod clients;
 mod db;
+mod declared;
+mod digest;
 mod error;
 mod feed;
 mod host_keys;
+mod host_page;
+mod host_set;
 mod hosts;
 mod ingest;
 mod inventory;
 mod item;
 mod item_wire;
 mod maintenance;
+mod moment;
 mod package_set;
 mod packages;
+mod plan_id;
+mod plans;
 mod posting;
 mod problem_text;
 mod record;
+mod record_log;
+mod runs;
+mod scan_age;
 mod scope;
+mod sealing;
+mod secrets;
+mod services;
 mod snapshot;
 mod sql;
 mod url;
+mod via;
 
+pub use approvals::Approval;
+pub use bell::{
+    AnnouncedFinding, BellBase, BellHost, BellHosts, BellOutcome, BellSets, BellState, MessageRecord,
+    MessageUrgency, NewBell, NewMessage, SetId,
+};
+pub use census::{CensusRow, HostGroup};
 pub use changes::{CHANGES_PAGE_MOMENTS, Change, ChangeEvent, ChangePage, ChangeQuery};
+pub use clients::ClientRecord;
 pub use db::Store;
 pub use error::{StoreCause, StoreError, StoreErrorKind};
 pub use feed::{DocumentRecord, NewDocument, NewNews, NewScores, NewsRecord, ScoresReport};
+pub use host_page::HostLine;
+pub use host_set::HostSet;
 pub use ingest::INGEST_BATCH_HOSTS;
 pub use item::{Item, ItemKind, manager_word, transport_word};
 pub use maintenance::{DatabaseCheck, backup, check, restore};
+pub use plan_id::PlanId;
+pub use plans::{NewPlan, PLAN_BYTES_MAX, PlanBody, PlanHost, PlanRecord, SavedPlan};
 pub use record::{
     ClientScope, CollectionOutcome, CollectionRecord, CoverageRow, EntryChanges, FeedRecord, HostId,
     HostRecord, IngestReport, InventoryChanges, NewSnapshot, PackageVersionId, PlatformCount,
     PostingDifference, PostingDifferenceKind, SnapshotOutcome, SnapshotReport, SyncOutcome, SyncRecord,
 };
+pub use record_log::{
+    NewRecord, RECORDS_PAGE_MAX, RecordBody, RecordEntry, RecordKind, RecordNumber, RecordValue,
+    canonical_record, leaf_hash,
+};
+pub use runs::{
+    HostClaim, HostEnd, HostIntent, HostStart, NewRun, RunDetail, RunHostRecord, RunHostState, RunRecord,
+    RunStep, RunStepRecord, STEP_OUTPUT_BYTES_MAX, StepOutput, UnsettledHost,
+};
+pub use sealing::{SECRET_BYTES_MAX, SealError, SealingKey, SecretSlot};
+pub use secrets::{NewSecret, SealedSecret, SecretRecord};
+pub use services::DeclaredService;
 pub use snapshot::HostSnapshot;
 pub use url::DatabaseUrl;
+pub use via::Via;

@@ -1,8 +1,11 @@
-//! A host's packages as one value: what it is recognised by and how it is stored.
+//! A host's packages, or its software, as one value: what it is recognised by and how it is stored.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Architecture, InstalledPackage, PackageName, Platform, Repository, Version};
+use model::{
+    Architecture, InstalledPackage, PackageName, PackageVersion, Platform, Repository, Software, Version,
+};
 use sha2::{Digest, Sha256};
 
 use crate::sql::without_nul;
@@ -14,30 +17,61 @@ pub(crate) const PACKAGE_PART_BYTES_MAX: usize = 512;
 /// SHA-256 over what a set or a package says.
 pub(crate) type ContentHash = [u8; 32];
 
-/// The packages of one collection, ready to be compared and interned.
+/// The packages or the software of one collection, ready to be compared and interned.
 pub(crate) struct PreparedSet<'a> {
-    pub(crate) platform: Platform,
-    /// Sorted and without duplicates.
-    pub(crate) packages: Vec<Cow<'a, InstalledPackage>>,
+    /// By platform; none of them is empty, except that of a host without packages.
+    pub(crate) parts: Vec<(Platform, Packages<'a>)>,
     pub(crate) hash: ContentHash,
     /// How many were left out because a part of them is too long.
     pub(crate) left_out: usize,
 }
 
+/// Packages of one platform, sorted and without duplicates.
+type Packages<'a> = Vec<Cow<'a, InstalledPackage>>;
+
 /// Sorts, cleans and hashes packages.
 pub(crate) fn prepare<'a>(platform: Platform, packages: &'a [InstalledPackage]) -> PreparedSet<'a> {
-    let mut prepared: Vec<Cow<'a, InstalledPackage>> =
-        packages.iter().filter(|it| is_short(it)).map(cleaned).collect();
+    let mut prepared: Packages<'a> = packages.iter().filter(|it| is_short(it)).map(cleaned).collect();
     let left_out = packages.len() - prepared.len();
     prepared.sort_unstable();
     prepared.dedup();
     let mut hasher = Sha256::new();
-    hash_part(&mut hasher, platform.ecosystem.as_str());
-    hash_part(&mut hasher, platform.release.as_str());
-    for package in &prepared {
-        hash_package(&mut hasher, package);
+    hash_packages(&mut hasher, &platform, &prepared);
+    PreparedSet { parts: vec![(platform, prepared)], hash: hasher.finalize().into(), left_out }
+}
+
+/// Sorts, cleans and hashes software outside packages. What has no name that advisories use counts as
+/// an item alone.
+pub(crate) fn prepare_software(software: &[Software]) -> PreparedSet<'static> {
+    let versions = software.iter().filter_map(PackageVersion::from_software);
+    let mut parts: BTreeMap<Platform, BTreeSet<InstalledPackage>> = BTreeMap::new();
+    let mut left_out = 0;
+    for PackageVersion { platform, package } in versions {
+        if is_short(&package) {
+            parts.entry(platform).or_default().insert(cleaned(&package).into_owned());
+        } else {
+            left_out += 1;
+        }
     }
-    PreparedSet { platform, packages: prepared, hash: hasher.finalize().into(), left_out }
+    let owned = |packages: BTreeSet<InstalledPackage>| packages.into_iter().map(Cow::Owned).collect();
+    let parts: Vec<(Platform, Packages<'static>)> =
+        parts.into_iter().map(|(platform, packages)| (platform, owned(packages))).collect();
+    let mut hasher = Sha256::new();
+    // Never the hash of a host's packages, whatever these are.
+    hash_part(&mut hasher, "software");
+    for (platform, packages) in &parts {
+        hash_part(&mut hasher, &packages.len().to_string());
+        hash_packages(&mut hasher, platform, packages);
+    }
+    PreparedSet { parts, hash: hasher.finalize().into(), left_out }
+}
+
+fn hash_packages(hasher: &mut Sha256, platform: &Platform, packages: &[Cow<'_, InstalledPackage>]) {
+    hash_part(hasher, platform.ecosystem.as_str());
+    hash_part(hasher, platform.release.as_str());
+    for package in packages {
+        hash_package(hasher, package);
+    }
 }
 
 /// Hashes one interned package.
@@ -175,7 +209,8 @@ mod tests {
         let packages = [long, package("a\0b", "1")];
         let set = prepare(Platform::parse("debian:12").expect("valid"), &packages);
         assert_eq!(set.left_out, 1);
-        assert_eq!(set.packages.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["a\u{fffd}b"]);
+        let (_, packages) = &set.parts[0];
+        assert_eq!(packages.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["a\u{fffd}b"]);
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use model::{
 use crate::db::Store;
 use crate::error::StoreError;
 use crate::hosts::read_ecosystem;
-use crate::posting::load_sets;
+use crate::posting::{load_sets, versions_at};
 use crate::record::{ClientScope, PackageVersionId};
 use crate::scope::ScopedQuery;
 use crate::sql::{Row, Tx};
@@ -23,7 +23,7 @@ const PACKAGES: &str = "SELECT p.id, p.ecosystem, p.release, p.repository, p.nam
                         p.source_version, p.architecture FROM (VALUES";
 
 impl Store {
-    /// Returns the packages of a host, sorted: those of now, or those it had at a time by what was
+    /// Returns the packages of a host (its software outside of them is [`Store::software_of`]), sorted: those of now, or those it had at a time by what was
     /// known later. `None`: not declared (then, for a time: under any client in the scope), not in
     /// the scope, or its packages are not known.
     ///
@@ -99,19 +99,22 @@ impl Store {
         Ok(found.into_iter().map(|(id, package)| (PackageVersionId(id), package)).collect())
     }
 
-    /// Returns every package version that a declared host in the scope has now, sorted by id: what
-    /// is matched with all advisories at once.
+    /// Returns every package version, of packages and of software outside of them, that a declared host in
+    /// the scope has, now or at a time by what was known later, sorted by id: what is matched with all
+    /// advisories at once.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::TooMany`] clients.
     pub async fn package_versions_in_use(
         &self,
         scope: &ClientScope,
+        at: Option<Timestamp>,
     ) -> Result<Vec<(PackageVersionId, PackageVersion)>, StoreError> {
         let mut tx = self.read(READ_DICTIONARY).await?;
-        let head = "SELECT DISTINCT package_version_id FROM posting WHERE 1 = 1";
-        let query = ScopedQuery::new(&tx, head, "client_id", scope)?;
-        let ids: Vec<i64> = query.fetch(&mut tx, |row| row.get(0)).await?;
+        let ids: Vec<i64> = match at {
+            None => versions_now(&mut tx, scope).await?,
+            Some(at) => versions_at(&mut tx, scope, at).await?.into_iter().collect(),
+        };
         let found = by_id(&mut tx, &ids).await?;
         Ok(found.into_iter().map(|(id, package)| (PackageVersionId(id), package)).collect())
     }
@@ -130,6 +133,19 @@ impl Store {
         names.sort();
         Ok(names)
     }
+}
+
+/// Returns the package versions that have a posting list in the scope.
+async fn versions_now(tx: &mut Tx, scope: &ClientScope) -> Result<Vec<i64>, StoreError> {
+    // From one version to the next over the key, since `SELECT DISTINCT` would read every bitmap.
+    let head = "WITH RECURSIVE v (id) AS (SELECT min(package_version_id) FROM posting UNION ALL \
+                SELECT (SELECT min(p.package_version_id) FROM posting p WHERE p.package_version_id > v.id) \
+                FROM v WHERE v.id IS NOT NULL) \
+                SELECT v.id FROM v WHERE v.id IS NOT NULL \
+                AND EXISTS (SELECT 1 FROM posting p WHERE p.package_version_id = v.id";
+    let mut query = ScopedQuery::new(tx, head, "p.client_id", scope)?;
+    query.push(")");
+    query.fetch(tx, |row| row.get(0)).await
 }
 
 /// Reads package versions by their ids.

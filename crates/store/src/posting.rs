@@ -1,10 +1,16 @@
-//! Posting lists: from a package version to the hosts that have it now.
+//! From a package version to the hosts that have it: now by posting lists, in the past by intervals.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
+use model::ClientName;
+
 use crate::bitmap::{hosts_of, place_of, write_bit};
+use crate::clients::{client_of, clients_in};
 use crate::db::Store;
 use crate::error::StoreError;
+use crate::host_set::HostSet;
+use crate::moment::Moment;
 use crate::package_set::read_ids;
 use crate::record::{ClientScope, HostId, PackageVersionId, PostingDifference, PostingDifferenceKind};
 use crate::scope::ScopedQuery;
@@ -16,9 +22,17 @@ const VERSIONS_PER_QUERY: usize = 4096;
 /// Rows of posting lists that are read, changed and written together.
 const ROWS_PER_STEP: usize = 8192;
 
+/// Sets that are decoded at a time.
+const SETS_PER_STEP: usize = 2048;
+
+/// Where the intervals of sets stand: of packages, and of software outside of them.
+pub(crate) const SET_TABLES: [&str; 2] = ["host_package_set", "host_software_set"];
+
 impl Store {
-    /// Returns the declared hosts in the scope that now have each package version, ascending. A
-    /// version that none has is left out.
+    /// Returns the declared hosts in the scope that have each package version, of packages and of software
+    /// outside of them, now or at a time by what was known later. A version that none has is left out.
+    ///
+    /// Of now the posting lists tell it; of the past one interval of each host is read.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::TooMany`] clients.
@@ -26,39 +40,44 @@ impl Store {
         &self,
         scope: &ClientScope,
         versions: &[PackageVersionId],
-    ) -> Result<BTreeMap<PackageVersionId, Vec<HostId>>, StoreError> {
+        at: Option<Timestamp>,
+    ) -> Result<BTreeMap<PackageVersionId, HostSet>, StoreError> {
+        if versions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let mut tx = self.read("find the hosts with a package").await?;
-        let mut found: BTreeMap<PackageVersionId, Vec<HostId>> = BTreeMap::new();
+        let clients = clients_in(&mut tx, scope).await?;
+        if let Some(at) = at {
+            return hosts_with_at(&mut tx, scope, &clients, versions, at).await;
+        }
+        let mut found: BTreeMap<PackageVersionId, HostSet> = BTreeMap::new();
         for versions in versions.chunks(VERSIONS_PER_QUERY) {
-            let head = "SELECT package_version_id, chunk, hosts FROM posting WHERE 1 = 1";
+            let head = "SELECT package_version_id, client_id, chunk, hosts FROM posting WHERE 1 = 1";
             let mut query = ScopedQuery::new(&tx, head, "client_id", scope)?;
             query.push(" AND package_version_id IN");
             query.push_list("package versions", versions.iter().map(|version| version.0.into()))?;
             let read = |row: &crate::sql::Row| {
-                let (version, chunk): (i64, i64) = (row.get(0)?, row.get(1)?);
-                let hosts = hosts_of(chunk, row.get(2)?).ok_or_else(|| damaged_bitmap(version, chunk))?;
-                found.entry(PackageVersionId(version)).or_default().extend(hosts.map(HostId));
-                Ok(())
+                let (version, chunk): (i64, i64) = (row.get(0)?, row.get(2)?);
+                let client = client_of(&clients, row.get(1)?)?;
+                let hosts = found.entry(PackageVersionId(version)).or_default();
+                hosts.insert_bitmap(client, chunk, row.get(3)?).ok_or_else(|| damaged_bitmap(version, chunk))
             };
             query.fetch(&mut tx, read).await?;
-        }
-        for hosts in found.values_mut() {
-            // Several clients share a chunk, and a version may have been asked for twice.
-            hosts.sort_unstable();
-            hosts.dedup();
         }
         Ok(found)
     }
 
-    /// Computes every posting list anew from the hosts' current package sets and returns how the
+    /// Computes every posting list anew from the hosts' current sets of packages and software and returns how the
     /// stored ones differ, sorted. None is expected, ever.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn check_postings(&self) -> Result<Vec<PostingDifference>, StoreError> {
         let mut tx = self.read("check the posting lists").await?;
-        let current = "SELECT p.host_id, h.client_id, p.package_set_id FROM host_package_set p \
-                       JOIN host h ON h.id = p.host_id WHERE p.valid_to IS NULL AND h.retired_at IS NULL";
+        let current = "SELECT p.host_id, h.client_id, p.package_set_id FROM \
+                       (SELECT host_id, package_set_id FROM host_package_set WHERE valid_to IS NULL UNION ALL \
+                       SELECT host_id, package_set_id FROM host_software_set WHERE valid_to IS NULL) p \
+                       JOIN host h ON h.id = p.host_id WHERE h.retired_at IS NULL";
         let hosts = tx.fetch(current, vec![], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).await?;
         let sets = load_sets(&mut tx, hosts.iter().map(|host: &(i64, i64, i64)| host.2).collect()).await?;
         let mut expected: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
@@ -88,6 +107,85 @@ impl Store {
         differences.sort();
         Ok(differences)
     }
+}
+
+async fn hosts_with_at(
+    tx: &mut Tx,
+    scope: &ClientScope,
+    clients: &BTreeMap<i64, ClientName>,
+    versions: &[PackageVersionId],
+    at: Timestamp,
+) -> Result<BTreeMap<PackageVersionId, HostSet>, StoreError> {
+    let hosts = sets_at(tx, scope, at).await?;
+    let mut found: BTreeMap<i64, HostSet> =
+        versions.iter().map(|version| (version.0, HostSet::default())).collect();
+    let by_set: Vec<&[HostAt]> = hosts.chunk_by(|a, b| a.set == b.set).collect();
+    for step in by_set.chunks(SETS_PER_STEP) {
+        let sets = load_sets(tx, step.iter().map(|hosts| hosts[0].set).collect()).await?;
+        for hosts in step {
+            let set = hosts[0].set;
+            let ids = sets.get(&set).ok_or_else(|| tx.damaged(format!("package set {set} is missing")))?;
+            let mut members = HostSet::default();
+            for host in *hosts {
+                let client = client_of(clients, host.client);
+                members.insert(client.map_err(|error| tx.damaged(error.to_string()))?, host.host);
+            }
+            for id in ids {
+                if let Some(hosts) = found.get_mut(id) {
+                    hosts.union_with(&members);
+                }
+            }
+        }
+    }
+    found.retain(|_, hosts| !hosts.is_empty());
+    Ok(found.into_iter().map(|(version, hosts)| (PackageVersionId(version), hosts)).collect())
+}
+
+/// A host and a set that it had at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct HostAt {
+    set: i64,
+    client: i64,
+    host: i64,
+}
+
+/// Reads the sets of packages and of software that hosts had at a moment, sorted by set.
+async fn sets_at(tx: &mut Tx, scope: &ClientScope, at: Timestamp) -> Result<Vec<HostAt>, StoreError> {
+    let mut hosts = Vec::new();
+    for table in SET_TABLES {
+        let head = format!(
+            "SELECT p.package_set_id, p.client_id, p.host_id FROM {table} p WHERE {}",
+            Moment(Some(at)).holds("p")
+        );
+        let read =
+            |row: &crate::sql::Row| Ok(HostAt { set: row.get(0)?, client: row.get(1)?, host: row.get(2)? });
+        hosts.extend(ScopedQuery::new(tx, &head, "p.client_id", scope)?.fetch(tx, read).await?);
+    }
+    hosts.sort_unstable();
+    Ok(hosts)
+}
+
+/// Returns every package version that was in a set of a host at a moment.
+pub(crate) async fn versions_at(
+    tx: &mut Tx,
+    scope: &ClientScope,
+    at: Timestamp,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut sets: Vec<i64> = Vec::new();
+    for table in SET_TABLES {
+        let head =
+            format!("SELECT DISTINCT p.package_set_id FROM {table} p WHERE {}", Moment(Some(at)).holds("p"));
+        sets.extend(
+            ScopedQuery::new(tx, &head, "p.client_id", scope)?.fetch(tx, |row| row.get::<i64>(0)).await?,
+        );
+    }
+    let mut versions = BTreeSet::new();
+    for step in sets.chunks(SETS_PER_STEP) {
+        for ids in load_sets(tx, step.iter().copied().collect()).await?.into_values() {
+            versions.extend(ids);
+        }
+    }
+    Ok(versions)
 }
 
 fn damaged_bitmap(version: i64, chunk: i64) -> sqlx::Error {
@@ -133,8 +231,8 @@ struct RowKey {
 }
 
 impl PostingChanges {
-    /// Notes that a host had the package versions `old` and now has `new`, both ascending. A host
-    /// may be noted once.
+    /// Notes that a host had the package versions `old` and now has `new`, both ascending. A host may be
+    /// noted once for its packages and once for its software, which are never the same package versions.
     pub(crate) fn replace(&mut self, client: i64, host: i64, old: &[i64], new: &[i64]) {
         let (chunk, bit) = place_of(host);
         let change = |package_version: i64, is_set| Change {

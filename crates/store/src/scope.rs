@@ -23,13 +23,23 @@ impl<'a> ScopedQuery<'a> {
         scope: &'a ClientScope,
     ) -> Result<Self, StoreError> {
         let mut query = Self { sql: head.to_owned(), values: Vec::new(), dialect: tx.dialect() };
-        if let ClientScope::Only(clients) = scope {
-            write!(query.sql, " AND {client_id} IN (SELECT id FROM client WHERE name IN")
-                .expect("invariant: writing to a String does not fail");
-            query.push_list("clients", clients.iter().map(|client| client.as_str().into()))?;
-            query.sql.push(')');
-        }
+        query.push_scope(client_id, scope)?;
         Ok(query)
+    }
+
+    /// Adds the condition for another column that is a client id.
+    pub(crate) fn push_scope(
+        &mut self,
+        client_id: &'static str,
+        scope: &'a ClientScope,
+    ) -> Result<&mut Self, StoreError> {
+        if let ClientScope::Only(clients) = scope {
+            write!(self.sql, " AND {client_id} IN (SELECT id FROM client WHERE name IN")
+                .expect("invariant: writing to a String does not fail");
+            self.push_list("clients", clients.iter().map(|client| client.as_str().into()))?;
+            self.sql.push(')');
+        }
+        Ok(self)
     }
 
     /// Adds a constant piece of text.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use model::{Address, ClientName, HostName, Kernel, Observed, OsRelease, Platform};
+use model::{Address, ClientName, HostName, Kernel, Observed, OsRelease, PackageVersion, Platform, Software};
 
 use crate::db::Store;
 use crate::error::StoreError;
@@ -11,6 +11,7 @@ use crate::hosts::{platform, read_kernel, read_look, read_os};
 use crate::ingest::items::read_kind;
 use crate::item::{Item, ItemKind, observed_of};
 use crate::item_wire::read_item;
+use crate::moment::Moment;
 use crate::record::{ClientScope, CollectionRecord, HostId};
 use crate::scope::ScopedQuery;
 use crate::sql::{Row, Tx};
@@ -52,24 +53,6 @@ pub struct HostSnapshot {
     pub observed: Observed,
     /// Which of these the host's last answers lack, and since when; empty for a moment of the past.
     pub unread: BTreeMap<ItemKind, Timestamp>,
-}
-
-/// What to look at: one moment. `None` is now.
-#[derive(Debug, Clone, Copy)]
-struct Moment(Option<Timestamp>);
-
-impl Moment {
-    /// Writes the condition that an interval holds it, for the columns of the table with an alias.
-    fn holds(self, alias: &str) -> String {
-        match self.0.map(Timestamp::as_microsecond) {
-            None => format!("{alias}.valid_to IS NULL"),
-            Some(at) => {
-                format!(
-                    "{alias}.valid_from <= {at} AND ({alias}.valid_to IS NULL OR {alias}.valid_to > {at})"
-                )
-            }
-        }
-    }
 }
 
 impl Store {
@@ -143,6 +126,30 @@ impl Store {
             }
         }
         Ok(observed)
+    }
+}
+
+impl Store {
+    /// Returns the software of hosts that counts as a package version, with the file that says so, sorted by
+    /// package version; of now or of a time. A host without any, or of which none is known, is left out.
+    ///
+    /// # Errors
+    /// As [`Store::host_at`].
+    pub async fn software_of(
+        &self,
+        scope: &ClientScope,
+        hosts: &[HostId],
+        at: Option<Timestamp>,
+    ) -> Result<BTreeMap<HostId, Vec<(PackageVersion, Software)>>, StoreError> {
+        let observed = self.observed(scope, hosts, &[ItemKind::Software], at).await?;
+        let versions = observed.into_iter().map(|(host, observed)| {
+            let software = observed.software.unwrap_or_default().into_iter();
+            let named = software.filter_map(|it| Some((PackageVersion::from_software(&it)?, it)));
+            let mut named: Vec<(PackageVersion, Software)> = named.collect();
+            named.sort();
+            (host, named)
+        });
+        Ok(versions.filter(|(_, named)| !named.is_empty()).collect())
     }
 }
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -25,7 +26,7 @@ pub(crate) const PARAMETERS_MAX: usize = 32_000;
 pub(crate) enum Value<'a> {
     Int(Option<i64>),
     Text(Option<Cow<'a, str>>),
-    Blob(Cow<'a, [u8]>),
+    Blob(Option<Cow<'a, [u8]>>),
 }
 
 impl From<i64> for Value<'_> {
@@ -73,13 +74,13 @@ impl<'a> From<Option<&'a str>> for Value<'a> {
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(value: &'a [u8]) -> Self {
-        Self::Blob(Cow::Borrowed(value))
+        Self::Blob(Some(Cow::Borrowed(value)))
     }
 }
 
 impl From<Vec<u8>> for Value<'_> {
     fn from(value: Vec<u8>) -> Self {
-        Self::Blob(Cow::Owned(value))
+        Self::Blob(Some(Cow::Owned(value)))
     }
 }
 
@@ -219,25 +220,27 @@ impl Tx {
         mut decode: impl FnMut(&Row) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreError> {
         let what = self.what;
-        let rows: Result<Vec<Row>, sqlx::Error> = match &mut self.connection {
+        let driver = |error| StoreError::from_driver(what, error);
+        let damaged = |error: sqlx::Error| StoreError::Damaged { what, detail: error.to_string() };
+        let mut decoded = Vec::new();
+        // Row by row, so that what is kept of an answer is what was decoded of it.
+        match &mut self.connection {
             Connection::Sqlite(transaction) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(values)?);
-                query
-                    .fetch_all(&mut **transaction)
-                    .await
-                    .map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+                let mut rows = query.fetch(&mut **transaction);
+                while let Some(row) = rows.try_next().await.map_err(driver)? {
+                    decoded.push(decode(&Row::Sqlite(row)).map_err(damaged)?);
+                }
             }
             Connection::Postgres(transaction) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(values)?);
-                query
-                    .fetch_all(&mut **transaction)
-                    .await
-                    .map(|rows| rows.into_iter().map(Row::Postgres).collect())
+                let mut rows = query.fetch(&mut **transaction);
+                while let Some(row) = rows.try_next().await.map_err(driver)? {
+                    decoded.push(decode(&Row::Postgres(row)).map_err(damaged)?);
+                }
             }
-        };
-        let rows = rows.map_err(|error| StoreError::from_driver(what, error))?;
-        let decoded: Result<Vec<T>, sqlx::Error> = rows.iter().map(&mut decode).collect();
-        decoded.map_err(|error| StoreError::Damaged { what, detail: error.to_string() })
+        }
+        Ok(decoded)
     }
 
     async fn execute_text(
@@ -370,13 +373,13 @@ where
     A: Arguments,
     for<'e> Option<i64>: sqlx::Encode<'e, A::Database> + Type<A::Database>,
     for<'e> Option<String>: sqlx::Encode<'e, A::Database> + Type<A::Database>,
-    for<'e> Vec<u8>: sqlx::Encode<'e, A::Database> + Type<A::Database>,
+    for<'e> Option<Vec<u8>>: sqlx::Encode<'e, A::Database> + Type<A::Database>,
 {
     for value in values {
         let added = match value {
             Value::Int(number) => arguments.add(number),
             Value::Text(text) => arguments.add(text.map(Cow::into_owned)),
-            Value::Blob(bytes) => arguments.add(bytes.into_owned()),
+            Value::Blob(bytes) => arguments.add(bytes.map(Cow::into_owned)),
         };
         added.map_err(|source| StoreError::Database { what: "hand a value to the database", source })?;
     }

@@ -19,11 +19,20 @@ pub const CLIENTS: usize = 8;
 /// Alpine's releases, one for each fifth of the hosts.
 const RELEASES: [&str; 5] = ["3.18", "3.19", "3.20", "3.21", "3.22"];
 
+/// More of them, for a fleet of lists.
+const LISTS: [&str; 15] = [
+    "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.16", "3.17", "3.18", "3.19", "3.20", "3.21", "3.22",
+    "3.23", "3.24",
+];
+
 /// Which package of a release every host has: the first of these, of every hundred that it has.
 const COMMON_PERCENT: usize = 60;
 
 /// Of how many names the rest of a host's packages are drawn: people install the same few thousand.
 const POPULAR: usize = 2000;
+
+/// How many packages of its list a host lacks.
+const LACKING: usize = 5;
 
 /// When the fleet was first looked at.
 const FIRST_LOOK_SECOND: i64 = 1_780_000_000;
@@ -31,27 +40,38 @@ const FIRST_LOOK_SECOND: i64 = 1_780_000_000;
 /// A fleet and the packages that its hosts choose from.
 pub struct Fleet {
     releases: Vec<Vec<InstalledPackage>>,
+    names: &'static [&'static str],
 }
 
 impl Fleet {
     /// Takes Alpine's own packages where their lists are in the folder, else made-up names.
     pub fn new(aports: Option<&Path>) -> Self {
+        Self::of(aports, &RELEASES)
+    }
+
+    /// Makes the fleet for [`Fleet::listed`].
+    pub fn of_lists(aports: Option<&Path>) -> Self {
+        Self::of(aports, &LISTS)
+    }
+
+    fn of(aports: Option<&Path>, names: &'static [&'static str]) -> Self {
         let read = |release| read_release(&aports?.join(format!("v{release}.tsv")));
-        match RELEASES.iter().map(read).collect() {
-            Some(releases) => Self { releases },
-            None => Self { releases: (0..RELEASES.len()).map(made_up).collect() },
-        }
+        let releases = match names.iter().map(read).collect() {
+            Some(releases) => releases,
+            None => (0..names.len()).map(made_up).collect(),
+        };
+        Self { releases, names }
     }
 
     /// Returns what a host answers when it is first looked at: this many packages, and 60 items.
     pub fn collection(&self, host: usize, packages: usize) -> Collection {
-        let release = host % RELEASES.len();
+        let release = host % self.names.len();
         let at = time(0, host);
         Collection {
             host: host_name(host),
             started_at: at - SignedDuration::from_secs(2),
             finished_at: at,
-            os: Some(os(RELEASES[release])),
+            os: Some(os(self.names[release])),
             kernel: Some(Kernel {
                 name: "Linux".to_owned(),
                 running: format!("6.6.{}-0-lts", 40 + release),
@@ -62,6 +82,26 @@ impl Fleet {
             observed: observed(host),
             problems: Vec::new(),
         }
+    }
+
+    /// Returns what a host answers that has one of the lists less a few packages, so that hardly two hosts
+    /// have the same set, with one service that listens.
+    pub fn listed(&self, host: usize, packages: usize) -> Collection {
+        let mut numbers = Numbers(host as u64);
+        let mut collection = self.collection(host, 0);
+        let release = &self.releases[host % self.releases.len()];
+        let mut list: Vec<InstalledPackage> = release.iter().take(packages + LACKING).cloned().collect();
+        for _ in 0..LACKING {
+            list.swap_remove(numbers.below(list.len()));
+        }
+        let Observed { services, listeners, .. } = collection.observed;
+        collection.observed = Observed {
+            services: services.map(|all| all.into_iter().take(1).collect()),
+            listeners: listeners.map(|all| all.into_iter().take(1).collect()),
+            ..Observed::default()
+        };
+        collection.packages = Some(list);
+        collection
     }
 
     /// Returns names to search for: of every host's packages and of some hosts'.

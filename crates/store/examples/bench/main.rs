@@ -5,6 +5,7 @@
 //! It is an example and no test: it asserts no time.
 
 mod fleet;
+mod who;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -14,7 +15,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use model::{Advisory, Collection, Ecosystem, FeedName, PackageName, VulnerabilityId};
 use store::{
-    ChangeQuery, ClientScope, DatabaseUrl, HostId, NewSnapshot, PackageVersionId, Store, StoreError,
+    ChangeQuery, ClientScope, DatabaseUrl, HostId, HostSet, NewSnapshot, PackageVersionId, Store, StoreError,
 };
 
 use crate::fleet::{Fleet, Numbers};
@@ -50,6 +51,8 @@ async fn run(options: &Options) -> Outcome {
         "read-advisories" => read_advisories(&store, options, "another process").await?,
         "fill-large" => fill_large(&store, options).await?,
         "read-large" => read_large(&store, options).await?,
+        "fill-who" => who::fill(&store, options).await?,
+        "read-who" => who::read(&store, options).await?,
         other => return Err(format!("there is no part `{other}`").into()),
     }
     store.close().await;
@@ -59,7 +62,7 @@ async fn run(options: &Options) -> Outcome {
 /// Records the same hosts when they are new, when nothing changed, and when one package of each changed.
 async fn ingest(store: &Store, options: &Options) -> Outcome {
     let fleet = options.fleet();
-    store.sync_inventory(&fleet::inventory(options.hosts), fleet::time(-1, 0)).await?;
+    store.sync_inventory(&fleet::inventory(options.hosts), None, fleet::time(-1, 0)).await?;
     let mut collections = collections(&fleet, options);
     let new = record(store, &collections, 0).await?;
     show("ingest: new", "hosts/s", &[rate(options, new)]);
@@ -79,7 +82,7 @@ async fn ingest(store: &Store, options: &Options) -> Outcome {
 /// Leaves a fleet with 30 days of history behind, the last seven with changes.
 async fn fill(store: &Store, options: &Options) -> Outcome {
     let fleet = options.fleet();
-    store.sync_inventory(&fleet::inventory(options.hosts), fleet::time(-1, 0)).await?;
+    store.sync_inventory(&fleet::inventory(options.hosts), None, fleet::time(-1, 0)).await?;
     let mut collections = collections(&fleet, options);
     record(store, &collections, 0).await?;
     for hour in (HOURS - 27 * 6..=HOURS).step_by(6) {
@@ -137,8 +140,8 @@ async fn read(store: &Store, options: &Options) -> Outcome {
 async fn search(store: &Store, scope: &ClientScope, name: &PackageName) -> Result<Vec<HostId>, StoreError> {
     let versions = store.package_versions_named(&[(Ecosystem::Alpine, name.clone())]).await?;
     let versions: Vec<PackageVersionId> = versions.into_iter().map(|(id, _)| id).collect();
-    let hosts: BTreeSet<HostId> = store.hosts_with(scope, &versions).await?.into_values().flatten().collect();
-    Ok(hosts.into_iter().collect())
+    let hosts = HostSet::union_of(store.hosts_with(scope, &versions, None).await?.values());
+    Ok(hosts.iter().collect())
 }
 
 /// Records a feed of many advisories, and asks at once.
@@ -167,20 +170,20 @@ async fn read_advisories(store: &Store, options: &Options, when: &str) -> Outcom
     let one: Vec<VulnerabilityId> =
         (0..options.calls).map(|_| fleet::vulnerability(numbers.below(options.advisories))).collect();
     measure(&format!("advisories about 1 id, {when}"), options, async |call| {
-        store.advisories_about(&one[call..=call]).await
+        store.advisories_about(&one[call..=call], None).await
     })
     .await?;
     let many: Vec<VulnerabilityId> =
         (0..options.advisories).step_by(options.advisories / 50).map(fleet::vulnerability).collect();
     measure(&format!("advisories about 50 ids, {when}"), options, async |_| {
-        store.advisories_about(&many).await
+        store.advisories_about(&many, None).await
     })
     .await
 }
 
 /// Declares a large fleet and looks at each host once, without packages.
 async fn fill_large(store: &Store, options: &Options) -> Outcome {
-    store.sync_inventory(&fleet::inventory(options.hosts), fleet::time(-1, 0)).await?;
+    store.sync_inventory(&fleet::inventory(options.hosts), None, fleet::time(-1, 0)).await?;
     let fleet = options.fleet();
     for first in (0..options.hosts).step_by(LARGE_STEP) {
         let hosts = first..options.hosts.min(first + LARGE_STEP);
@@ -249,6 +252,7 @@ fn show(name: &str, unit: &str, figures: &[f64]) {
     println!("{name}\t{unit}\t{}", figures.join("\t"));
 }
 
+#[derive(Debug, Clone)]
 struct Options {
     part: String,
     database: String,

@@ -1,39 +1,44 @@
-//! Reading what feeds say now.
+//! Reading what feeds say, now or as of a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use model::{
-    Advisory, AdvisoryKey, Ecosystem, ExploitedVulnerability, FeedName, Release, ReleaseScope, Repository,
-    Severity, VulnerabilityId,
+    Advisory, AdvisoryKey, Ecosystem, ExploitedVulnerability, FeedName, PackageName, Release, ReleaseScope,
+    Repository, Severity, VulnerabilityId,
 };
 
 use super::wire::read_body;
 use crate::db::Store;
 use crate::error::StoreError;
 use crate::hosts::read_ecosystem;
+use crate::moment::Moment;
 use crate::problem_text::read_problems;
 use crate::record::{CoverageRow, FeedRecord, SyncOutcome, SyncRecord};
-use crate::sql::Row;
+use crate::sql::{Row, Tx};
 
 const READ_ADVISORIES: &str = "read the advisories";
 const READ_EXPLOITED: &str = "read the exploited vulnerabilities";
 
 /// The columns that [`read_advisory`] reads.
-const ADVISORIES: &str = "SELECT id, feed, key, primary_id, summary, severity, published, body FROM advisory \
-                          WHERE known_to IS NULL";
+const ADVISORIES: &str =
+    "SELECT id, feed, key, primary_id, summary, severity, published, body FROM advisory WHERE";
 
 /// The columns that [`read_exploited`] reads.
-const EXPLOITED: &str =
-    "SELECT cve, primary_id, name, added, due, is_ransomware FROM exploited WHERE known_to IS NULL";
+const EXPLOITED: &str = "SELECT cve, primary_id, name, added, due, is_ransomware FROM exploited WHERE";
 
 impl Store {
-    /// Returns every advisory that now counts and is known by one of these ids, in whatever case,
-    /// sorted by feed, then key.
+    /// Returns every advisory that counts, now or at a time by what was known then, and is known by one of
+    /// these ids, in whatever case, sorted by feed, then key.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub async fn advisories_about(&self, ids: &[VulnerabilityId]) -> Result<Vec<Advisory>, StoreError> {
+    pub async fn advisories_about(
+        &self,
+        ids: &[VulnerabilityId],
+        known_at: Option<Timestamp>,
+    ) -> Result<Vec<Advisory>, StoreError> {
         let mut tx = self.read(READ_ADVISORIES).await?;
         // In two steps: PostgreSQL cannot tell before a table is analysed how few advisories an id has, and
         // would read all of them to join.
@@ -41,14 +46,35 @@ impl Store {
         let head = "SELECT advisory_id FROM advisory_alias WHERE alias IN (VALUES";
         let known: Vec<i64> = tx.fetch_rows(head, ")", aliases, |row| row.get(0)).await?;
         // An advisory may be known by several of the ids.
-        let known: BTreeSet<i64> = known.into_iter().collect();
-        let head = format!("{ADVISORIES} AND id IN (VALUES");
-        let known = known.into_iter().map(|id| [id.into()]).collect();
-        let found = tx.fetch_rows(&head, ")", known, read_advisory).await?;
-        let found: BTreeMap<i64, Advisory> = found.into_iter().collect();
-        let mut advisories: Vec<Advisory> = found.into_values().collect();
-        sort(&mut advisories);
-        Ok(advisories)
+        advisories_by_id(&mut tx, known.into_iter().collect(), Moment(known_at)).await
+    }
+
+    /// Returns every advisory that counts, now or at a time by what was known then, and names one of these
+    /// packages, source or binary, sorted by feed, then key. Every advisory with a pattern of one of their
+    /// ecosystems is among them: this is what everything that is installed is matched with.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn advisories_naming(
+        &self,
+        names: &[(Ecosystem, PackageName)],
+        known_at: Option<Timestamp>,
+    ) -> Result<Vec<Advisory>, StoreError> {
+        let mut tx = self.read(READ_ADVISORIES).await?;
+        let names: BTreeSet<(&str, &str)> =
+            names.iter().map(|(ecosystem, name)| (ecosystem.as_str(), name.as_str())).collect();
+        let ecosystems: BTreeSet<&str> = names.iter().map(|(ecosystem, _)| *ecosystem).collect();
+        // Joins and not `(..) IN (VALUES ..)`, for which SQLite would read the whole table.
+        let head = "SELECT DISTINCT p.advisory_id FROM (VALUES";
+        let tail = ") AS v CROSS JOIN advisory_package p \
+                    WHERE p.ecosystem = v.column1 AND p.name = v.column2 AND p.is_glob = 0";
+        let names = names.into_iter().map(|(ecosystem, name)| [ecosystem.into(), name.into()]).collect();
+        let mut known: BTreeSet<i64> =
+            tx.fetch_rows(head, tail, names, |row| row.get(0)).await?.into_iter().collect();
+        let tail = ") AS v CROSS JOIN advisory_package p WHERE p.ecosystem = v.column1 AND p.is_glob = 1";
+        let ecosystems = ecosystems.into_iter().map(|ecosystem| [ecosystem.into()]).collect();
+        known.extend(tx.fetch_rows(head, tail, ecosystems, |row| row.get::<i64>(0)).await?);
+        advisories_by_id(&mut tx, known, Moment(known_at)).await
     }
 
     /// Returns every advisory that now counts, or those that speak of an ecosystem, sorted by feed,
@@ -59,10 +85,10 @@ impl Store {
     pub async fn all_advisories(&self, ecosystem: Option<Ecosystem>) -> Result<Vec<Advisory>, StoreError> {
         let mut tx = self.read(READ_ADVISORIES).await?;
         let (sql, values) = match ecosystem {
-            None => (ADVISORIES.to_owned(), vec![]),
+            None => (format!("{ADVISORIES} known_to IS NULL"), vec![]),
             Some(ecosystem) => {
                 let about = "AND id IN (SELECT advisory_id FROM advisory_package WHERE ecosystem = $1)";
-                (format!("{ADVISORIES} {about}"), vec![ecosystem.as_str().into()])
+                (format!("{ADVISORIES} known_to IS NULL {about}"), vec![ecosystem.as_str().into()])
             }
         };
         let found = tx.fetch_text(sql, values, read_advisory).await?;
@@ -71,50 +97,55 @@ impl Store {
         Ok(advisories)
     }
 
-    /// Returns those of the vulnerabilities that are known to be exploited, sorted by id.
+    /// Returns those of the vulnerabilities that are known to be exploited, now or at a time by what was
+    /// known then, sorted by id.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn exploited(
         &self,
         ids: &[VulnerabilityId],
+        known_at: Option<Timestamp>,
     ) -> Result<Vec<ExploitedVulnerability>, StoreError> {
         let mut tx = self.read(READ_EXPLOITED).await?;
-        let head = format!("{EXPLOITED} AND cve IN (VALUES");
+        let head = format!("{EXPLOITED} {} AND cve IN (VALUES", Moment(known_at).known());
         let cves = ids.iter().map(|id| [id.as_str().to_ascii_uppercase().into()]).collect();
         let found = tx.fetch_rows(&head, ")", cves, read_exploited).await?;
         Ok(found.into_iter().collect::<BTreeMap<_, _>>().into_values().collect())
     }
 
-    /// Returns every vulnerability that is known to be exploited, sorted by id.
+    /// Returns every vulnerability that is known to be exploited, now or at a time by what was known then,
+    /// sorted by id.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub async fn all_exploited(&self) -> Result<Vec<ExploitedVulnerability>, StoreError> {
+    pub async fn all_exploited(
+        &self,
+        known_at: Option<Timestamp>,
+    ) -> Result<Vec<ExploitedVulnerability>, StoreError> {
         let mut tx = self.read(READ_EXPLOITED).await?;
-        let found = tx.fetch(EXPLOITED, vec![], read_exploited).await?;
+        let sql = format!("{EXPLOITED} {}", Moment(known_at).known());
+        let found = tx.fetch_text(sql, vec![], read_exploited).await?;
         Ok(found.into_iter().collect::<BTreeMap<_, _>>().into_values().collect())
     }
 
-    /// Returns what each feed speaks of, sorted.
+    /// Returns what each feed speaks of, now or at a time by what was known then, sorted. Databases of before
+    /// schema 4 had no history of it: there, what a feed spoke of at the upgrade counts from its first
+    /// snapshot on.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub async fn coverage(&self) -> Result<Vec<(FeedName, CoverageRow)>, StoreError> {
+    pub async fn coverage(
+        &self,
+        known_at: Option<Timestamp>,
+    ) -> Result<Vec<(FeedName, CoverageRow)>, StoreError> {
         let mut tx = self.read("read what the feeds speak of").await?;
-        let read = |row: &Row| {
-            let release: Option<String> = row.get(2)?;
-            let repository: Option<String> = row.get(3)?;
-            let coverage = CoverageRow {
-                ecosystem: read_ecosystem(row.get(1)?)?,
-                release: release
-                    .map_or(ReleaseScope::Any, |release| ReleaseScope::Only(Release::new(release))),
-                repository: repository.map(Repository::new),
-            };
-            Ok((FeedName::new(row.get::<String>(0)?), coverage))
-        };
-        let sql = "SELECT feed, ecosystem, release, repository FROM coverage";
-        let mut coverage = tx.fetch(sql, vec![], read).await?;
+        let read = |row: &Row| Ok((FeedName::new(row.get::<String>(0)?), read_coverage(row, 1)?));
+        let sql = format!(
+            "SELECT feed, ecosystem, release, repository FROM coverage WHERE {}",
+            Moment(known_at).known()
+        );
+        let mut coverage = tx.fetch_text(sql, vec![], read).await?;
         coverage.sort();
         Ok(coverage)
     }
@@ -155,6 +186,32 @@ impl Store {
         }
         Ok(feeds.into_values().collect())
     }
+}
+
+/// Reads those of the advisories that counted at a moment, sorted.
+async fn advisories_by_id(
+    tx: &mut Tx,
+    ids: BTreeSet<i64>,
+    moment: Moment,
+) -> Result<Vec<Advisory>, StoreError> {
+    let head = format!("{ADVISORIES} {} AND id IN (VALUES", moment.known());
+    let ids = ids.into_iter().map(|id| [id.into()]).collect();
+    let found = tx.fetch_rows(&head, ")", ids, read_advisory).await?;
+    let found: BTreeMap<i64, Advisory> = found.into_iter().collect();
+    let mut advisories: Vec<Advisory> = found.into_values().collect();
+    sort(&mut advisories);
+    Ok(advisories)
+}
+
+/// Reads ecosystem, release and repository.
+pub(super) fn read_coverage(row: &Row, column: usize) -> Result<CoverageRow, sqlx::Error> {
+    let release: Option<String> = row.get(column + 1)?;
+    let repository: Option<String> = row.get(column + 2)?;
+    Ok(CoverageRow {
+        ecosystem: read_ecosystem(row.get(column)?)?,
+        release: release.map_or(ReleaseScope::Any, |release| ReleaseScope::Only(Release::new(release))),
+        repository: repository.map(Repository::new),
+    })
 }
 
 fn sort(advisories: &mut [Advisory]) {

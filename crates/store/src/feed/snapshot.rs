@@ -7,6 +7,7 @@ use model::{Advisory, Code, ExploitedVulnerability, FeedName, PackagePattern, Pl
 use sha2::{Digest, Sha256};
 
 use super::ENTRY_PART_BYTES_MAX;
+use super::read::read_coverage;
 use super::wire::write_body;
 use crate::db::Store;
 use crate::error::StoreError;
@@ -56,7 +57,7 @@ impl Store {
             report.advisories = write_advisories(&mut tx, &offered.advisories, &advisories, now).await?;
             report.exploited =
                 write_exploited(&mut tx, snapshot.feed, &offered.exploited, &exploited, now).await?;
-            write_coverage(&mut tx, snapshot.feed, snapshot.coverage).await?;
+            write_coverage(&mut tx, snapshot.feed, snapshot.coverage, now).await?;
         }
         let outcome = match report.outcome {
             SnapshotOutcome::Recorded => SyncOutcome::Recorded,
@@ -349,19 +350,34 @@ fn exploited_hash(entry: &ExploitedVulnerability) -> ContentHash {
     hasher.finalize().into()
 }
 
-async fn write_coverage(tx: &mut Tx, feed: &FeedName, coverage: &[CoverageRow]) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM coverage WHERE feed = $1", vec![feed.as_str().into()]).await?;
-    let rows: BTreeSet<&CoverageRow> = coverage.iter().collect();
-    let rows = rows.into_iter().map(|row| -> [Value<'_>; 4] {
+async fn write_coverage(
+    tx: &mut Tx,
+    feed: &FeedName,
+    coverage: &[CoverageRow],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "SELECT id, ecosystem, release, repository FROM coverage WHERE feed = $1 AND known_to IS NULL";
+    let read = |row: &Row| Ok((read_coverage(row, 1)?, row.get::<i64>(0)?));
+    let current = tx.fetch(sql, vec![feed.as_str().into()], read).await?;
+    let mut offered: BTreeSet<&CoverageRow> = coverage.iter().collect();
+    let gone: Vec<i64> =
+        current.iter().filter(|(row, _)| !offered.contains(row)).map(|(_, id)| *id).collect();
+    for (row, _) in &current {
+        offered.remove(row);
+    }
+    close(tx, "coverage", &gone, now).await?;
+    let first = tx.next_id("SELECT max(id) FROM coverage").await?;
+    let rows = (first..).zip(offered).map(|(id, row)| -> [Value<'_>; 6] {
         let release = match &row.release {
             ReleaseScope::Any => None,
             ReleaseScope::Only(release) => Some(release.as_str()),
         };
         let repository = row.repository.as_ref().map(|repository| repository.as_str());
-        [feed.as_str().into(), row.ecosystem.as_str().into(), release.into(), repository.into()]
+        let ecosystem = row.ecosystem.as_str().into();
+        [id.into(), feed.as_str().into(), ecosystem, release.into(), repository.into(), now.into()]
     });
-    tx.execute_rows("INSERT INTO coverage (feed, ecosystem, release, repository) VALUES", "", rows.collect())
-        .await
+    let head = "INSERT INTO coverage (id, feed, ecosystem, release, repository, known_from) VALUES";
+    tx.execute_rows(head, "", rows.collect()).await
 }
 
 pub(super) async fn write_sync(

@@ -53,10 +53,14 @@ async fn intern(tx: &mut Tx, sets: &[&PreparedSet<'_>]) -> Result<Vec<Vec<i64>>,
     let mut distinct: Vec<(&Platform, &InstalledPackage)> = Vec::new();
     let mut sets_of_positions: Vec<Vec<usize>> = Vec::new();
     for set in sets {
-        let mut of_set = Vec::with_capacity(set.packages.len());
-        for package in &set.packages {
-            let position = *positions.entry((&set.platform, package)).or_insert_with(|| {
-                distinct.push((&set.platform, package));
+        let packages = set
+            .parts
+            .iter()
+            .flat_map(|(platform, packages)| packages.iter().map(move |it| (platform, it.as_ref())));
+        let mut of_set = Vec::new();
+        for (platform, package) in packages {
+            let position = *positions.entry((platform, package)).or_insert_with(|| {
+                distinct.push((platform, package));
                 distinct.len() - 1
             });
             of_set.push(position);

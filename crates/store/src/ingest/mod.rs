@@ -7,22 +7,20 @@ mod intern;
 pub(crate) mod items;
 pub(crate) mod jails;
 mod prepare;
+mod sets;
 mod system;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use model::{Collection, HostName};
 
 use crate::db::Store;
 use crate::error::StoreError;
-use crate::package_set::{ContentHash, PreparedSet};
-use crate::posting::{PostingChanges, load_sets};
 use crate::problem_text::write_problems;
 use crate::record::{CollectionOutcome, IngestReport};
-use crate::sql::{Row, Tx, Value};
+use crate::sql::{Row, Tx};
 
-use self::intern::resolve_sets;
 use self::jails::{Running, jail_collections};
 use self::prepare::{PackageNews, Prepared, prepare};
 
@@ -38,9 +36,11 @@ struct Known {
     settled_at: Option<i64>,
     answered_at: Option<i64>,
     packages_at: Option<i64>,
-    set: Option<KnownSet>,
+    packages: Option<KnownSet>,
+    software: Option<KnownSet>,
 }
 
+/// A set of packages or of software that a host has.
 struct KnownSet {
     id: i64,
     valid_from: i64,
@@ -133,7 +133,7 @@ async fn record_batch<'a>(
     let outdated = matched.iter().filter(|it| it.is_outdated());
     report.outdated = outdated.map(|it| it.prepared.collection.host.clone()).collect();
     match_jails(tx, prepared, jails, &mut matched, &mut report).await?;
-    record_packages(tx, &matched, &mut report).await?;
+    sets::record_sets(tx, &matched, &mut report).await?;
     system::record_systems(tx, &matched).await?;
     items::record_items(tx, &matched).await?;
     record_looks(tx, &matched, now).await?;
@@ -184,17 +184,19 @@ async fn known_hosts<'a>(
     prepared: impl Iterator<Item = &'a Prepared<'a>>,
 ) -> Result<HashMap<String, Known>, StoreError> {
     let head = "SELECT h.name, h.id, h.client_id, c.id, c.finished_at, st.settled_at, st.answered_at, \
-                st.packages_at, p.package_set_id, p.valid_from, ps.content_hash \
+                st.packages_at, p.package_set_id, p.valid_from, ps.content_hash, \
+                w.package_set_id, w.valid_from, ws.content_hash \
                 FROM host h JOIN host_state st ON st.host_id = h.id \
                 LEFT JOIN collection c ON c.id = st.collection_id \
                 LEFT JOIN host_package_set p ON p.host_id = h.id AND p.valid_to IS NULL \
                 LEFT JOIN package_set ps ON ps.id = p.package_set_id \
+                LEFT JOIN host_software_set w ON w.host_id = h.id AND w.valid_to IS NULL \
+                LEFT JOIN package_set ws ON ws.id = w.package_set_id \
                 WHERE h.retired_at IS NULL AND";
     let head = format!("{head} {which} AND h.name IN (VALUES");
     let names = prepared.map(|prepared| [prepared.collection.host.as_str().into()]).collect();
     let read = |row: &Row| {
         let last: (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
-        let set: (Option<i64>, Option<i64>, Option<Vec<u8>>) = (row.get(8)?, row.get(9)?, row.get(10)?);
         let known = Known {
             host: row.get(1)?,
             client: row.get(2)?,
@@ -202,95 +204,18 @@ async fn known_hosts<'a>(
             settled_at: row.get(5)?,
             answered_at: row.get(6)?,
             packages_at: row.get(7)?,
-            set: match set {
-                (Some(id), Some(valid_from), Some(hash)) => Some(KnownSet { id, valid_from, hash }),
-                _ => None,
-            },
+            packages: read_known_set(row, 8)?,
+            software: read_known_set(row, 11)?,
         };
         Ok((row.get(0)?, known))
     };
     Ok(tx.fetch_rows(&head, ")", names, read).await?.into_iter().collect())
 }
 
-/// A host whose package set is not what it was.
-struct SetChange<'a> {
-    host: i64,
-    client: i64,
-    at: i64,
-    old: Option<&'a KnownSet>,
-    new: Option<&'a PreparedSet<'a>>,
-}
-
-async fn record_packages(
-    tx: &mut Tx,
-    matched: &[Matched<'_>],
-    report: &mut IngestReport,
-) -> Result<(), StoreError> {
-    let mut changes: Vec<SetChange<'_>> = Vec::new();
-    for it in matched.iter().filter(|it| !it.is_outdated()) {
-        let new = match &it.prepared.packages {
-            PackageNews::NotRead => continue,
-            PackageNews::Unsupported => None,
-            PackageNews::Read(set) => Some(set),
-        };
-        let old = it.known.set.as_ref();
-        if old.map(|old| old.hash.as_slice()) == new.map(|new| new.hash.as_slice()) {
-            report.packages_unchanged += usize::from(new.is_some());
-            continue;
-        }
-        let (host, client, at) = (it.known.host, it.known.client, it.finished_at());
-        changes.push(SetChange { host, client, at, old, new });
-    }
-    report.packages_changed = changes.len();
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let wanted = changes.iter().filter_map(|change| Some(((change.client, change.new?.hash), change.new?)));
-    let wanted: BTreeMap<(i64, ContentHash), &PreparedSet<'_>> = wanted.collect();
-    let new_sets = resolve_sets(tx, &wanted).await?;
-    let old_sets = load_sets(tx, changes.iter().filter_map(|change| Some(change.old?.id)).collect()).await?;
-    let mut postings = PostingChanges::default();
-    for change in &changes {
-        let old = change.old.and_then(|old| old_sets.get(&old.id)).map_or(&[][..], Vec::as_slice);
-        let new = change.new.and_then(|new| new_sets.get(&(change.client, new.hash)));
-        postings.replace(change.client, change.host, old, new.map_or(&[][..], |new| &new.ids));
-    }
-    postings.apply(tx).await?;
-    let (mut closed, mut opened) = (Vec::new(), Vec::new());
-    for change in &changes {
-        if let Some(old) = change.old {
-            closed.push((change, old));
-        }
-        if let Some(new) = change.new.and_then(|new| new_sets.get(&(change.client, new.hash))) {
-            opened.push([change.client.into(), change.host.into(), new.id.into(), change.at.into()]);
-        }
-    }
-    write_set_intervals(tx, &closed, opened).await
-}
-
-/// Closes and opens intervals, in this order: a host has one open at a time.
-async fn write_set_intervals(
-    tx: &mut Tx,
-    closed: &[(&SetChange<'_>, &KnownSet)],
-    opened: Vec<[Value<'_>; 4]>,
-) -> Result<(), StoreError> {
-    let closings = closed.iter().map(|(change, old)| {
-        let (client, host, at) = (change.client.into(), change.host.into(), change.at.into());
-        [client, host, old.id.into(), old.valid_from.into(), at]
-    });
-    tx.execute_rows(
-        "INSERT INTO host_package_set (client_id, host_id, package_set_id, valid_from, valid_to) VALUES",
-        "ON CONFLICT (host_id, valid_from) DO UPDATE SET valid_to = excluded.valid_to",
-        closings.collect(),
-    )
-    .await?;
-    // An interval that began at the same microsecond never was; the one that follows takes its place.
-    tx.execute_rows(
-        "INSERT INTO host_package_set (client_id, host_id, package_set_id, valid_from) VALUES",
-        "ON CONFLICT (host_id, valid_from) DO UPDATE SET package_set_id = excluded.package_set_id, valid_to = NULL",
-        opened,
-    )
-    .await
+/// Reads a set's id, since when, and its hash; NULL for none.
+fn read_known_set(row: &Row, column: usize) -> Result<Option<KnownSet>, sqlx::Error> {
+    let Some(id) = row.get(column)? else { return Ok(None) };
+    Ok(Some(KnownSet { id, valid_from: row.get(column + 1)?, hash: row.get(column + 2)? }))
 }
 
 /// Writes the collection log and each host's state.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use model::{Code, Collection, Level, Observed, Place, Platform, Problem};
 
 use super::items::{ITEM_BODY_BYTES_MAX, ITEMS_PER_KIND_MAX, PreparedKind, prepare as prepare_items};
-use crate::package_set::{PACKAGE_PART_BYTES_MAX, PreparedSet, prepare as prepare_set};
+use crate::package_set::{PACKAGE_PART_BYTES_MAX, PreparedSet, prepare as prepare_set, prepare_software};
 use crate::record::CollectionOutcome;
 
 /// A collection, judged and hashed.
@@ -13,6 +13,8 @@ pub(super) struct Prepared<'a> {
     pub(super) collection: &'a Collection,
     pub(super) platform: Option<Platform>,
     pub(super) packages: PackageNews<'a>,
+    /// What of the software outside packages advisories may speak of; `None` = it was not read.
+    pub(super) software: Option<PreparedSet<'static>>,
     /// Every kind of item that was read.
     pub(super) items: Vec<PreparedKind>,
     pub(super) outcome: CollectionOutcome,
@@ -41,7 +43,11 @@ pub(super) fn prepare(collection: &Collection) -> Prepared<'_> {
     if let PackageNews::Read(set) = &packages
         && set.left_out > 0
     {
-        problems.to_mut().push(left_out(collection, set.left_out));
+        problems.to_mut().push(left_out(collection, "packages", set.left_out));
+    }
+    let software = collection.observed.software.as_deref().map(prepare_software);
+    if let Some(set) = software.as_ref().filter(|set| set.left_out > 0) {
+        problems.to_mut().push(left_out(collection, "software", set.left_out));
     }
     let items = prepare_items(&collection.observed);
     let cut = items.iter().filter(|kind| kind.left_out > 0).map(|kind| items_left_out(collection, kind));
@@ -50,7 +56,7 @@ pub(super) fn prepare(collection: &Collection) -> Prepared<'_> {
         problems.to_mut().extend(cut);
     }
     let outcome = outcome(collection, &problems);
-    Prepared { collection, platform, packages, items, outcome, problems }
+    Prepared { collection, platform, packages, software, items, outcome, problems }
 }
 
 fn supported_platform(collection: &Collection) -> Option<Platform> {
@@ -58,13 +64,16 @@ fn supported_platform(collection: &Collection) -> Option<Platform> {
     (platform.release.as_str().len() <= PACKAGE_PART_BYTES_MAX).then_some(platform)
 }
 
-fn left_out(collection: &Collection, count: usize) -> Problem {
-    let place = Place::Host { host: collection.host.clone(), part: "packages".to_owned() };
+fn left_out(collection: &Collection, part: &str, count: usize) -> Problem {
+    let place = Place::Host { host: collection.host.clone(), part: part.to_owned() };
     let message = format!(
         "{count} packages have a name, version or other part of more than {PACKAGE_PART_BYTES_MAX} bytes and were left out"
     );
-    Problem::new(Code::CollectFactUnreadable, place, message)
-        .with_hint("look at the host's package database: no honest package has such a name")
+    let hint = match part {
+        "packages" => "look at the host's package database: no honest package has such a name",
+        _ => "look at the files below the services' declared paths: no honest package has such a name",
+    };
+    Problem::new(Code::CollectFactUnreadable, place, message).with_hint(hint)
 }
 
 fn items_left_out(collection: &Collection, kind: &PreparedKind) -> Problem {

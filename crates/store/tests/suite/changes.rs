@@ -65,7 +65,7 @@ fn shown(changes: &[Change]) -> Vec<String> {
 
 pub async fn every_border_is_told_once(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     let mut first = collection("a", 10, &["curl=8.0-r0", "gone=1", "musl=1.2.5-r0"]);
     first.observed = everything();
     record(&store, &[first.clone()]).await;
@@ -81,7 +81,7 @@ pub async fn every_border_is_told_once(place: Place) {
     record(&store, &[second.clone()]).await;
     second.finished_at = at(30);
     record(&store, &[second.clone(), failure("a", 35)]).await;
-    store.sync_inventory(&inventory(&["acme/b"]), at(40)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/b"]), None, at(40)).await.expect("synced");
 
     let all = changes(&store, &ALL, (0, 100), None).await;
     let expected = [
@@ -112,7 +112,7 @@ pub async fn every_border_is_told_once(place: Place) {
     let b = store.hosts(&ALL).await.expect("read")[0].id;
     assert_eq!(shown(&changes(&store, &ALL, (0, 100), Some(&[b])).await), ["40 acme/b added"]);
     // A host that comes back is seen for the first time again.
-    store.sync_inventory(&inventory(&["acme/a"]), at(50)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(50)).await.expect("synced");
     first.finished_at = at(60);
     record(&store, &[first]).await;
     let again = changes(&store, &ALL, (50, 100), None).await;
@@ -125,7 +125,7 @@ pub async fn pages_join_without_gap_or_repeat(place: Place) {
     let names: Vec<String> = (0..count).map(|n| format!("acme/h{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // More hosts than a page holds, in one instant; then as many, one after the other.
-    store.sync_inventory(&inventory(&names), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&names), None, at(0)).await.expect("synced");
     let looks: Vec<_> = (0..count)
         .map(|n| collection(&format!("h{n}"), 10 + i64::try_from(n / 7).expect("small"), &["musl=1"]))
         .collect();
@@ -225,8 +225,8 @@ pub async fn random_histories_are_replayed_from_their_changes(place: Place) {
 }
 
 async fn play(store: &Store, looks: &[Look], second: &mut i64) {
-    store.sync_inventory(&inventory(&["acme/other"]), at(*second)).await.expect("synced");
-    store.sync_inventory(&inventory(&["acme/a"]), at(*second + 1)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/other"]), None, at(*second)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(*second + 1)).await.expect("synced");
     *second += 2;
     // Everything is known to be empty, so that all that follows are changes.
     let empty = Look { packages: Some([].into()), lines: Some([].into()), services: Some([].into()) };

@@ -16,7 +16,7 @@ pub async fn two_handles_write_in_turn(place: Place) {
     let names: Vec<String> = (0..8).map(|n| format!("acme/h{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let store = place.open().await;
-    store.sync_inventory(&inventory(&names), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&names), None, at(0)).await.expect("synced");
     let mut writers = JoinSet::new();
     for writer in 0..4 {
         let place = place.clone();
@@ -52,7 +52,7 @@ pub async fn first_opens_at_once_make_one_schema(place: Place) {
 
 pub async fn a_reader_sees_one_state(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), None, at(0)).await.expect("synced");
     let writer = {
         let store = place.open().await;
         tokio::spawn(async move {
@@ -73,7 +73,7 @@ pub async fn a_reader_sees_one_state(place: Place) {
 }
 
 /// Polls a call a number of times and then drops it; returns whether it came to its end.
-async fn broken_off<T>(call: impl Future<Output = T>, polls: usize) -> bool {
+pub async fn broken_off<T>(call: impl Future<Output = T>, polls: usize) -> bool {
     let mut call = pin!(call);
     let mut left = polls;
     poll_fn(|context| {
@@ -92,7 +92,7 @@ const BREAK_ROUNDS: i64 = 10;
 
 pub async fn a_call_that_is_dropped_anywhere_leaves_nothing(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), None, at(0)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=0"]), collection("b", 10, &["curl=0"])]).await;
     let mut breaks = 0;
     for round in 1..=BREAK_ROUNDS {
@@ -134,7 +134,7 @@ async fn every_call_may_move_between_threads() {
         problems: &[],
         accept_shrunken: false,
     };
-    is_send(store.sync_inventory(&inventory(&[]), at(0)));
+    is_send(store.sync_inventory(&inventory(&[]), None, at(0)));
     is_send(store.record_collections(&[], at(0)));
     is_send(store.hosts(&ALL));
     is_send(store.hosts_by_id(&ALL, &[]));
@@ -143,20 +143,41 @@ async fn every_call_may_move_between_threads() {
     is_send(store.packages_of(&ALL, &host, None));
     is_send(store.package_versions_named(&[]));
     is_send(store.package_versions_by_id(&[]));
-    is_send(store.package_versions_in_use(&ALL));
+    is_send(store.package_versions_in_use(&ALL, None));
     is_send(store.package_names(model::Ecosystem::Alpine));
-    is_send(store.hosts_with(&ALL, &[]));
+    is_send(store.hosts_with(&ALL, &[], None));
+    is_send(store.host_page(&ALL, &store::HostSet::default(), None, 1, None));
+    is_send(store.census(&ALL, None));
+    is_send(store.hosts_in(&ALL, &store::HostGroup::NeverScanned, None));
+    is_send(store.clients(&ALL));
+    is_send(store.services_of(&ALL, &[]));
+    is_send(store.software_of(&ALL, &[], None));
+    is_send(store.inventory_source());
+    is_send(store.advisories_naming(&[], None));
     is_send(store.check_postings());
     is_send(store.record_snapshot(&snapshot, at(0)));
     is_send(store.record_failed_sync(&feed, "", &[], at(0)));
-    is_send(store.advisories_about(&[]));
+    is_send(store.advisories_about(&[], None));
     is_send(store.all_advisories(None));
-    is_send(store.exploited(&[]));
-    is_send(store.all_exploited());
-    is_send(store.coverage());
+    is_send(store.exploited(&[], None));
+    is_send(store.all_exploited(None));
+    is_send(store.coverage(None));
     is_send(store.feeds());
     is_send(store.trust_host_key(&host, &key, "", "", at(0)));
     is_send(store.trusted_host_keys(&ALL));
     is_send(store.revoke_host_key(&host, &key, at(0)));
+    is_send(store.plans(&ALL, 1));
+    is_send(store.plan(&ALL, ""));
+    is_send(store.runs(&ALL, 1));
+    is_send(store.run(&ALL, ""));
+    is_send(store.unsettled(&ALL, at(0)));
+    is_send(store.append_all(&[]));
+    is_send(store.records(&ALL, store::RecordNumber(1), 1));
+    let run = model::RunId::from_bytes([0; 16]);
+    is_send(store.claim_hosts(&run, &[], at(0), at(0)));
+    is_send(store.start_hosts(&run, &[], at(0)));
+    is_send(store.finish_hosts(&run, &[], at(0)));
+    is_send(store.note_steps(&run, &[]));
+    is_send(store.secrets(&ALL));
     is_send(store.close());
 }

@@ -2,8 +2,8 @@
 
 use jiff::civil::date;
 use model::{
-    Advisory, Affects, Code, Ecosystem, ExploitedVulnerability, FeedName, Place as ProblemPlace, Problem,
-    Release, ReleaseScope, Repository, VulnerabilityId,
+    Advisory, Affects, Code, Ecosystem, ExploitedVulnerability, FeedName, PackageName, PackagePattern,
+    Place as ProblemPlace, Problem, Release, ReleaseScope, Repository, VulnerabilityId,
 };
 use store::{CoverageRow, EntryChanges, NewSnapshot, SnapshotOutcome, SnapshotReport, Store, SyncOutcome};
 
@@ -29,7 +29,7 @@ async fn sync(store: &Store, feed: &str, advisories: &[Advisory], second: i64) -
 
 async fn about(store: &Store, ids: &[&str]) -> Vec<Advisory> {
     let ids: Vec<_> = ids.iter().map(|id| VulnerabilityId::new(*id)).collect();
-    store.advisories_about(&ids).await.expect("read")
+    store.advisories_about(&ids, None).await.expect("read")
 }
 
 fn changes(added: usize, changed: usize, withdrawn: usize, unchanged: usize) -> EntryChanges {
@@ -138,13 +138,13 @@ pub async fn exploited_vulnerabilities_come_and_go(place: Place) {
     let report = store.record_snapshot(&with(&first), at(0)).await.expect("recorded");
     assert_eq!(report.exploited, changes(2, 0, 0, 0));
     let sorted = [first[1].clone(), first[0].clone()];
-    assert_eq!(store.all_exploited().await.expect("read"), sorted);
+    assert_eq!(store.all_exploited(None).await.expect("read"), sorted);
     let asked = [VulnerabilityId::new("CVE-2024-1"), VulnerabilityId::new("CVE-2024-9")];
-    assert_eq!(store.exploited(&asked).await.expect("read"), first[1..]);
+    assert_eq!(store.exploited(&asked, None).await.expect("read"), first[1..]);
     let second = [entry("CVE-2024-2", Some(date(2026, 3, 4)))];
     let report = store.record_snapshot(&with(&second), at(1)).await.expect("recorded");
     assert_eq!(report.exploited, changes(0, 1, 1, 0));
-    assert_eq!(store.all_exploited().await.expect("read"), second);
+    assert_eq!(store.all_exploited(None).await.expect("read"), second);
 }
 
 pub async fn coverage_is_the_last_snapshots(place: Place) {
@@ -159,9 +159,9 @@ pub async fn coverage_is_the_last_snapshots(place: Place) {
     let with = |coverage| NewSnapshot { coverage, ..snapshot(&feed, &[]) };
     store.record_snapshot(&with(&first), at(0)).await.expect("recorded");
     let expected = vec![(feed.clone(), first[2].clone()), (feed.clone(), first[0].clone())];
-    assert_eq!(store.coverage().await.expect("read"), expected);
+    assert_eq!(store.coverage(None).await.expect("read"), expected);
     store.record_snapshot(&with(&first[..1]), at(1)).await.expect("recorded");
-    assert_eq!(store.coverage().await.expect("read"), expected[1..]);
+    assert_eq!(store.coverage(None).await.expect("read"), expected[1..]);
 }
 
 pub async fn bad_entries_are_reported_and_the_others_count(place: Place) {
@@ -194,4 +194,91 @@ pub async fn ecosystems_are_told_apart(place: Place) {
     assert_eq!(store.all_advisories(Some(Ecosystem::Alpine)).await.expect("read"), [alpine]);
     assert_eq!(store.all_advisories(Some(Ecosystem::Debian)).await.expect("read"), [debian]);
     assert_eq!(store.all_advisories(Some(Ecosystem::FreeBsd)).await.expect("read"), []);
+}
+
+pub async fn what_was_known_at_a_time_comes_back(place: Place) {
+    let store = place.open().await;
+    let old = advisory("osv", "a", &["CVE-1"], "x", "1");
+    let new = advisory("osv", "a", &["CVE-1"], "x", "2");
+    let other = advisory("osv", "b", &["CVE-2"], "x", "2");
+    let kev = |id: &str| ExploitedVulnerability {
+        id: VulnerabilityId::new(id),
+        name: id.to_owned(),
+        added: date(2026, 1, 2),
+        due: None,
+        is_ransomware: false,
+    };
+    let row = |release: &str| CoverageRow {
+        ecosystem: Ecosystem::Alpine,
+        release: ReleaseScope::Only(Release::new(release)),
+        repository: None,
+    };
+    let feed = FeedName::new("osv");
+    let contents = [
+        (10, vec![old.clone()], vec![], vec![row("3.19"), row("3.20")]),
+        (20, vec![new.clone(), other.clone()], vec![kev("CVE-1")], vec![row("3.20"), row("3.21")]),
+        (30, vec![new.clone(), other.clone()], vec![], vec![row("3.20")]),
+    ];
+    for (second, advisories, exploited, coverage) in &contents {
+        let content = NewSnapshot { exploited, coverage, ..snapshot(&feed, advisories) };
+        store.record_snapshot(&content, at(*second)).await.expect("recorded");
+    }
+    let ids = [VulnerabilityId::new("cve-1")];
+    let names = [(Ecosystem::Alpine, PackageName::new("x"))];
+    let check = async |second: Option<i64>,
+                       about: &[&Advisory],
+                       naming: &[&Advisory],
+                       kev: usize,
+                       covered: &[&str]| {
+        let then = second.map(at);
+        let found = store.advisories_about(&ids, then).await.expect("read");
+        assert_eq!(found.iter().collect::<Vec<_>>(), about, "about, at {second:?}");
+        let found = store.advisories_naming(&names, then).await.expect("read");
+        assert_eq!(found.iter().collect::<Vec<_>>(), naming, "naming, at {second:?}");
+        assert_eq!(store.exploited(&ids, then).await.expect("read").len(), kev, "at {second:?}");
+        assert_eq!(store.all_exploited(then).await.expect("read").len(), kev, "at {second:?}");
+        let found: Vec<_> =
+            store.coverage(then).await.expect("read").into_iter().map(|(_, row)| row).collect();
+        assert_eq!(found, covered.iter().map(|release| row(release)).collect::<Vec<_>>(), "at {second:?}");
+    };
+    check(Some(9), &[], &[], 0, &[]).await;
+    check(Some(10), &[&old], &[&old], 0, &["3.19", "3.20"]).await;
+    check(Some(19), &[&old], &[&old], 0, &["3.19", "3.20"]).await;
+    check(Some(20), &[&new], &[&new, &other], 1, &["3.20", "3.21"]).await;
+    check(Some(30), &[&new], &[&new, &other], 0, &["3.20"]).await;
+    check(None, &[&new], &[&new, &other], 0, &["3.20"]).await;
+}
+
+pub async fn advisories_come_back_by_package(place: Place) {
+    let store = place.open().await;
+    let curl = advisory("osv", "1-curl", &["CVE-1", "CVE-2"], "curl", "1");
+    let both = {
+        let mut both = advisory("osv", "2-both", &["CVE-3"], "curl", "1");
+        both.affected.extend(advisory("osv", "2-both", &["CVE-3"], "openssl", "1").affected);
+        both
+    };
+    let mut glob = advisory("osv", "3-glob", &["CVE-4"], "x", "1");
+    glob.affected[0].package = PackagePattern::Glob("py3-*".to_owned());
+    let mut debian = advisory("osv", "4-debian", &["CVE-5"], "curl", "1");
+    debian.affected[0].ecosystem = Ecosystem::Debian;
+    // A pattern is no name, whatever it looks like.
+    let mut plain = advisory("osv", "5-plain", &["CVE-6"], "x", "1");
+    (plain.affected[0].ecosystem, plain.affected[0].package) =
+        (Ecosystem::FreeBsd, PackagePattern::Glob("curl".to_owned()));
+    sync(&store, "osv", &[curl, both, glob, debian, plain], 0).await;
+    let check = async |names: &[(Ecosystem, &str)], expected: &[&str]| {
+        let names: Vec<_> =
+            names.iter().map(|(ecosystem, name)| (*ecosystem, PackageName::new(*name))).collect();
+        let found = store.advisories_naming(&names, None).await.expect("read");
+        assert_eq!(found.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), expected, "{names:?}");
+    };
+    let (alpine, deb) = (Ecosystem::Alpine, Ecosystem::Debian);
+    check(&[(alpine, "curl")], &["1-curl", "2-both", "3-glob"]).await;
+    check(&[(alpine, "curl"), (alpine, "openssl"), (alpine, "curl")], &["1-curl", "2-both", "3-glob"]).await;
+    check(&[(alpine, "openssl")], &["2-both", "3-glob"]).await;
+    check(&[(alpine, "nothing")], &["3-glob"]).await;
+    check(&[(deb, "curl")], &["4-debian"]).await;
+    check(&[(deb, "CURL")], &[]).await;
+    check(&[(Ecosystem::FreeBsd, "x")], &["5-plain"]).await;
+    check(&[], &[]).await;
 }

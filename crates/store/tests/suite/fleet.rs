@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use model::{
     Address, Advisory, AdvisoryKey, Affected, Affects, Architecture, Bound, Client, ClientName, Collection,
     Connection, Ecosystem, FeedName, Host, HostName, InstalledPackage, Inventory, JoinBy, Kernel, OsRelease,
-    PackageName, PackagePattern, PackageVersion, Place, Release, ReleaseScope, Repository, Severity, Version,
-    VersionRange, VulnerabilityId,
+    PackageName, PackagePattern, PackageVersion, Place, Release, ReleaseScope, Repository, Service,
+    ServiceName, Severity, Version, VersionRange, VulnerabilityId,
 };
-use store::{ClientScope, Store};
+use store::{ClientScope, HostSet, Store};
 
 /// The second `n` of a day in 2026.
 pub fn at(n: i64) -> Timestamp {
@@ -42,6 +42,22 @@ pub fn inventory(hosts: &[&str]) -> Inventory {
         inventory.hosts.push(Host::new(host(name), client, connection, Place::Nowhere));
     }
     inventory
+}
+
+/// Declares a service of hosts.
+pub fn service(name: &str, client: &str, hosts: &[&str]) -> Service {
+    Service {
+        name: ServiceName::new(name).expect("a service's name"),
+        client: ClientName::new(client).expect("a client's name"),
+        hosts: hosts.iter().map(|name| host(name)).collect(),
+        port: None,
+        package: None,
+        paths: vec![],
+        depends_on: vec![],
+        owner: None,
+        is_critical: false,
+        place: Place::Nowhere,
+    }
 }
 
 /// An Alpine package `name-version` built from a source of the same name.
@@ -123,8 +139,8 @@ pub async fn who_has(store: &Store, scope: &ClientScope, name: &str) -> Vec<Stri
     let names = [(Ecosystem::Alpine, PackageName::new(name))];
     let versions = store.package_versions_named(&names).await.expect("read");
     let versions: Vec<_> = versions.into_iter().map(|(id, _)| id).collect();
-    let hosts = store.hosts_with(scope, &versions).await.expect("read");
-    let ids: Vec<_> = hosts.into_values().flatten().collect();
+    let hosts = store.hosts_with(scope, &versions, None).await.expect("read");
+    let ids: Vec<_> = HostSet::union_of(hosts.values()).iter().collect();
     let hosts = store.hosts_by_id(scope, &ids).await.expect("read");
     hosts.into_iter().map(|host| host.name.to_string()).collect()
 }

@@ -8,7 +8,7 @@ use crate::fleet::{at, host, inventory};
 
 pub async fn keys_are_trusted_and_revoked(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), None, at(0)).await.expect("synced");
     let (old, new) = (HostKey::new("ssh-ed25519 AAAAold"), HostKey::new("ssh-ed25519 AAAAnew"));
     let trust = |key: &HostKey| {
         let (store, key) = (store.clone(), key.clone());
@@ -30,6 +30,6 @@ pub async fn keys_are_trusted_and_revoked(place: Place) {
         store.trust_host_key(&host("x"), &old, "SHA256:x", "eva", at(1)).await.expect_err("not declared");
     assert!(matches!(&error, StoreError::UnknownHost { host } if host.as_str() == "x"));
     assert_eq!(error.kind(), StoreErrorKind::NotFound);
-    store.sync_inventory(&inventory(&["acme/b"]), at(4)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/b"]), None, at(4)).await.expect("synced");
     assert!(store.trusted_host_keys(&ClientScope::All).await.expect("read").is_empty(), "retired");
 }

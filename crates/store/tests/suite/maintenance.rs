@@ -11,7 +11,7 @@ use crate::postings::execute;
 
 pub async fn a_sound_database_passes_and_a_wrong_bit_does_not(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=8"])]).await;
     let url = DatabaseUrl::parse(&place.text).expect("a URL");
     let sound = store::check(&url).await.expect("checked");
@@ -38,7 +38,7 @@ async fn a_backup_brings_everything_back() {
     let path = |name: &str| directory.path().join(name);
     let url = DatabaseUrl::sqlite(&path("ifrit.db"));
     let store = Store::open(&url).await.expect("opened");
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=8"])]).await;
     store::backup(&url, &path("backup")).await.expect("backed up, while it is open");
     let mode = std::fs::metadata(path("backup")).expect("there").permissions().mode();
@@ -82,7 +82,7 @@ async fn what_is_no_sound_backup_is_refused() {
     let path = |name: &str| directory.path().join(name);
     let url = DatabaseUrl::sqlite(&path("ifrit.db"));
     let store = Store::open(&url).await.expect("opened");
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     let names: Vec<String> = (0..3000).map(|n| format!("p{n}=1")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     record(&store, &[collection("a", 10, &names)]).await;

@@ -82,7 +82,7 @@ async fn look(store: &Store, second: i64, observed: Observed) {
 
 pub async fn items_come_back_and_what_was_not_read_stays(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     assert_eq!(observed(&store, "a", None).await, Observed::default(), "nobody ever looked");
     look(&store, 10, everything()).await;
     assert_eq!(observed(&store, "a", None).await, everything());
@@ -113,17 +113,17 @@ pub async fn items_come_back_and_what_was_not_read_stays(place: Place) {
     assert_eq!(observed(&store, "a", Some(30)).await.services, Some(vec![service("sshd", false)]));
 
     // Retired: over. Declared again: unknown until somebody looks.
-    store.sync_inventory(&inventory(&["acme/b"]), at(40)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/b"]), None, at(40)).await.expect("synced");
     assert_eq!(snapshot(&store, "a", None).await, None);
     assert_eq!(observed(&store, "a", Some(39)).await.accounts, everything().accounts);
-    store.sync_inventory(&inventory(&["acme/a"]), at(50)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(50)).await.expect("synced");
     assert_eq!(observed(&store, "a", None).await, Observed::default());
     assert_eq!(snapshot(&store, "a", Some(45)).await, None, "not declared then");
 }
 
 pub async fn a_boot_time_may_wobble(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     for (second, booted) in [(10, -100), (20, -99), (30, -101)] {
         look(&store, second, Observed { booted_at: Some(at(booted)), ..Observed::default() }).await;
     }
@@ -151,7 +151,7 @@ fn jail(name: &str, packages: &[&str]) -> ObservedJail {
 
 pub async fn jails_are_hosts_of_their_own(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "zeta/z"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "zeta/z"]), None, at(0)).await.expect("synced");
     let jails = |jails: &[ObservedJail]| Observed { jails: Some(jails.to_vec()), ..Observed::default() };
     look(&store, 10, jails(&[jail("www", &["nginx=1"]), jail("db", &["pg=1"])])).await;
     let hosts = store.hosts(&ALL).await.expect("read");
@@ -164,8 +164,9 @@ pub async fn jails_are_hosts_of_their_own(place: Place) {
     let names = [(model::Ecosystem::FreeBsd, PackageName::new("nginx"))];
     let ids: Vec<_> =
         store.package_versions_named(&names).await.expect("read").into_iter().map(|it| it.0).collect();
-    assert_eq!(store.hosts_with(&ALL, &ids).await.expect("read")[&ids[0]], [hosts[2].id]);
-    assert!(store.hosts_with(&only(&["zeta"]), &ids).await.expect("read").is_empty());
+    let with = store.hosts_with(&ALL, &ids, None).await.expect("read");
+    assert_eq!(with[&ids[0]].iter().collect::<Vec<_>>(), [hosts[2].id]);
+    assert!(store.hosts_with(&only(&["zeta"]), &ids, None).await.expect("read").is_empty());
 
     // Not read: they stay. Gone: they end, and their history stays.
     look(&store, 20, Observed::default()).await;
@@ -180,7 +181,10 @@ pub async fn jails_are_hosts_of_their_own(place: Place) {
     assert_eq!(packages(&store, "www.a", None).await, Some(vec!["nginx=2".to_owned()]));
 
     // A declared host's name is its own, before and after.
-    store.sync_inventory(&inventory(&["acme/a", "acme/www.a", "zeta/z"]), at(50)).await.expect("synced");
+    store
+        .sync_inventory(&inventory(&["acme/a", "acme/www.a", "zeta/z"]), None, at(50))
+        .await
+        .expect("synced");
     assert_eq!(packages(&store, "www.a", None).await, None, "now it is scanned itself");
     let mut again = collection("a", 60, &["musl=1"]);
     again.observed = jails(&[jail("db", &["pg=2"]), jail("www", &["nginx=3"])]);
@@ -191,7 +195,7 @@ pub async fn jails_are_hosts_of_their_own(place: Place) {
     assert_eq!(who_has(&store, &ALL, "curl").await, ["www.a"]);
 
     // Jails go with their host, to another client too.
-    store.sync_inventory(&inventory(&["zeta/a", "zeta/z"]), at(70)).await.expect("synced");
+    store.sync_inventory(&inventory(&["zeta/a", "zeta/z"]), None, at(70)).await.expect("synced");
     let names: Vec<_> = store.hosts(&ALL).await.expect("read").into_iter().map(|it| it.name).collect();
     assert_eq!(names, [host("a"), host("z")]);
     again.finished_at = at(80);

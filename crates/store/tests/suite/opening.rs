@@ -36,7 +36,7 @@ pub async fn another_schema_is_refused(place: Place) {
 
 pub async fn what_was_written_is_there_after_reopening(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=8"])]).await;
     let before = store.hosts(&ClientScope::All).await.expect("read");
     store.close().await;
@@ -47,25 +47,25 @@ pub async fn what_was_written_is_there_after_reopening(place: Place) {
 
 pub async fn an_older_database_is_brought_up_to_date(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), at(0)).await.expect("synced");
-    store.sync_inventory(&inventory(&["acme/a"]), at(5)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "acme/b"]), None, at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(5)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=8"])]).await;
     store.close().await;
-    // Back to what schema 2 had.
+    undo_migrations(&place, 3).await;
     for statement in [
-        "DROP TABLE host_item",
-        "DROP TABLE host_item_state",
-        "DROP TABLE host_declared",
-        "DROP INDEX host_parent",
-        "DROP INDEX host_package_set_valid_from",
-        "DROP INDEX host_system_valid_from",
-        "ALTER TABLE host DROP COLUMN parent_id",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        // Schema 4 made this one anew.
+        "CREATE TABLE coverage (feed TEXT NOT NULL, ecosystem TEXT NOT NULL, release TEXT, repository TEXT)",
+        "CREATE INDEX coverage_feed ON coverage (feed)",
+        "INSERT INTO coverage VALUES ('osv', 'alpine', '3.20', NULL), ('osv', 'debian', NULL, NULL)",
     ] {
         execute(&place, statement).await;
     }
     let store = place.open().await;
     assert_eq!(packages(&store, "a", None).await, Some(vec!["curl=8".to_owned()]));
+    for moment in [None, Some(at(0))] {
+        assert_eq!(store.coverage(moment).await.expect("read").len(), 2);
+    }
+    assert_eq!(store.inventory_source().await.expect("read"), None);
     let shown = crate::observed::snapshot(&store, "a", None).await.expect("declared");
     assert_eq!((shown.declared_at, shown.observed), (at(0), model::Observed::default()));
     assert_eq!(
@@ -75,6 +75,41 @@ pub async fn an_older_database_is_brought_up_to_date(place: Place) {
     assert_eq!(crate::observed::snapshot(&store, "b", None).await, None);
 }
 
+/// Takes back what the migrations from a number on have made: their tables, indexes and columns.
+async fn undo_migrations(place: &Place, first: i64) {
+    let (dialect, cascade) =
+        if place.text.starts_with("postgres:") { ("postgres", " CASCADE") } else { ("sqlite", "") };
+    let folder = format!("{}/migrations/{dialect}", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("migrations").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files.retain(|file| {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        name[..4].parse::<i64>().expect("a number") >= first
+    });
+    let text: String = files.iter().map(|file| std::fs::read_to_string(file).expect("a migration")).collect();
+    let mut undone: [Vec<String>; 3] = Default::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split([' ', '(']).collect();
+        match words.as_slice() {
+            ["CREATE", "INDEX", name, ..] | ["CREATE", "UNIQUE", "INDEX", name, ..] => {
+                undone[0].push(format!("DROP INDEX IF EXISTS {name}"));
+            }
+            ["ALTER", "TABLE", table, "ADD", "COLUMN", column, ..] => {
+                undone[1].push(format!("ALTER TABLE {table} DROP COLUMN {column}"));
+            }
+            ["CREATE", "TABLE", name, ..] => undone[2].push(format!("DROP TABLE {name}{cascade}")),
+            _ => {}
+        }
+    }
+    // What refers to something was made after it.
+    undone[2].reverse();
+    for statement in undone.iter().flatten() {
+        execute(place, statement).await;
+    }
+    execute(place, &format!("DELETE FROM _sqlx_migrations WHERE version >= {first}")).await;
+}
+
 #[test]
 fn a_new_file_is_for_its_owner_only_and_a_missing_directory_is_an_error() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -82,7 +117,7 @@ fn a_new_file_is_for_its_owner_only_and_a_missing_directory_is_an_error() {
     runtime.block_on(async {
         let path = directory.path().join("ifrit.db");
         let store = Store::open(&DatabaseUrl::sqlite(&path)).await.expect("opened");
-        store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+        store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
         for entry in std::fs::read_dir(directory.path()).expect("listed") {
             let entry = entry.expect("an entry");
             let mode = entry.metadata().expect("metadata").permissions().mode();

@@ -49,7 +49,7 @@ pub async fn random_histories_keep_the_postings_right(place: Place) {
     // Hosts that only push the ids of the others to the border between two chunks.
     let filler: Vec<String> = (0..1020).map(|n| format!("client0/filler{n}")).collect();
     let filler: Vec<&str> = filler.iter().map(String::as_str).collect();
-    store.sync_inventory(&inventory(&filler), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&filler), None, at(0)).await.expect("synced");
     let mut runner = TestRunner::deterministic();
     let mut second = 10;
     for _ in 0..HISTORIES {
@@ -98,14 +98,14 @@ async fn play(store: &Store, steps: &[Step], second: &mut i64) {
 async fn declare(store: &Store, hosts: &BTreeSet<usize>, second: i64) {
     let paths: Vec<String> = hosts.iter().map(|host| path(*host)).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    store.sync_inventory(&inventory(&paths), at(second)).await.expect("synced");
+    store.sync_inventory(&inventory(&paths), None, at(second)).await.expect("synced");
 }
 
 pub async fn the_check_finds_a_wrong_bit(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a", "zeta/b"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a", "zeta/b"]), None, at(0)).await.expect("synced");
     record(&store, &[collection("a", 10, &["curl=8", "musl=1"]), collection("b", 10, &["musl=1"])]).await;
-    let ids = store.package_versions_in_use(&ClientScope::All).await.expect("read");
+    let ids = store.package_versions_in_use(&ClientScope::All, None).await.expect("read");
     let id = |name: &str| ids.iter().find(|(_, it)| it.package.name.as_str() == name).expect("interned").0;
     let hosts = store.hosts(&ClientScope::All).await.expect("read");
     let sql = format!("DELETE FROM posting WHERE package_version_id = {}", id("curl"));
@@ -123,20 +123,25 @@ pub async fn the_check_finds_a_wrong_bit(place: Place) {
 
 /// Runs SQL past the store.
 pub async fn execute(place: &Place, sql: &str) {
+    try_execute(place, sql).await.expect("executed");
+}
+
+/// Runs statements on a connection of their own.
+pub async fn try_execute(place: &Place, sql: &str) -> Result<(), sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
-    if place.text.starts_with("postgres:") {
+    if place.is_postgres() {
         let mut connection = sqlx::PgConnection::connect(&place.text).await.expect("connected");
-        sqlx::raw_sql(sql).execute(&mut connection).await.expect("executed");
+        sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
     } else {
         let url = format!("sqlite:{}", place.text);
         let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("connected");
-        sqlx::raw_sql(sql).execute(&mut connection).await.expect("executed");
+        sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
     }
 }
 
 pub async fn the_dictionary_answers_by_name_and_source(place: Place) {
     let store = place.open().await;
-    store.sync_inventory(&inventory(&["acme/a"]), at(0)).await.expect("synced");
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
     let mut seen = collection("a", 10, &["openssl=3.3.1"]);
     let mut library = package("libssl3", "3.3.1");
     library.source = PackageName::new("openssl");
@@ -157,10 +162,10 @@ pub async fn the_dictionary_answers_by_name_and_source(place: Place) {
     assert_eq!(find(vec![]).await, set(&[]));
     let all = store.package_names(Ecosystem::Alpine).await.expect("read");
     assert_eq!(all, [PackageName::new("libssl3"), PackageName::new("openssl")]);
-    let in_use = store.package_versions_in_use(&ClientScope::All).await.expect("read");
+    let in_use = store.package_versions_in_use(&ClientScope::All, None).await.expect("read");
     let ids: Vec<_> = in_use.iter().map(|(id, _)| *id).collect();
     assert_eq!(store.package_versions_by_id(&ids).await.expect("read"), in_use);
-    assert_eq!(store.hosts_with(&ClientScope::All, &[]).await.expect("read"), BTreeMap::new());
+    assert_eq!(store.hosts_with(&ClientScope::All, &[], None).await.expect("read"), BTreeMap::new());
     let packages =
         store.packages_of(&ClientScope::All, &host("a"), None).await.expect("read").expect("known");
     assert_eq!(packages.len(), 2);

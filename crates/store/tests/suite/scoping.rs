@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::HostKey;
-use store::{ClientScope, Store};
+use store::{ClientScope, HostGroup, HostSet, Store};
 
 use crate::Place;
-use crate::fleet::{at, collection, failure, host, inventory, only, record};
+use crate::fleet::{at, collection, failure, host, inventory, only, record, service};
 
 /// Everything that the scoped reads show, by host name or count.
 async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str, BTreeSet<String>> {
@@ -20,11 +20,11 @@ async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str
     shown.insert("hosts_by_id", names(store.hosts_by_id(scope, &ids).await.expect("read")));
     let stale = store.hosts_not_scanned_since(scope, at(1000)).await.expect("read");
     shown.insert("hosts_not_scanned_since", names(stale));
-    let versions = store.package_versions_in_use(&ClientScope::All).await.expect("read");
+    let versions = store.package_versions_in_use(&ClientScope::All, None).await.expect("read");
     let versions: Vec<_> = versions.into_iter().map(|(id, _)| id).collect();
-    let with = store.hosts_with(scope, &versions).await.expect("read");
-    shown.insert("hosts_with", with.into_values().flatten().map(name_of).collect());
-    let in_use = store.package_versions_in_use(scope).await.expect("read");
+    let with = store.hosts_with(scope, &versions, None).await.expect("read");
+    shown.insert("hosts_with", HostSet::union_of(with.values()).iter().map(name_of).collect());
+    let in_use = store.package_versions_in_use(scope, None).await.expect("read");
     let in_use = in_use.into_iter().map(|(_, it)| it.package.version.to_string());
     shown.insert("package_versions_in_use", in_use.collect());
     let keys = store.trusted_host_keys(scope).await.expect("read");
@@ -57,6 +57,31 @@ async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str
         let found = store.changes(scope, &query).await.expect("read").changes;
         shown.insert(name, found.into_iter().map(|change| change.host.to_string()).collect());
     }
+    let everyone =
+        HostSet::union_of(store.hosts_with(&ClientScope::All, &versions, None).await.expect("read").values());
+    for (name, moment) in [("host_page", None), ("host_page, then", Some(at(15)))] {
+        let page = store.host_page(scope, &everyone, None, 100, moment).await.expect("read");
+        shown.insert(name, page.into_iter().map(|line| line.name.to_string()).collect());
+    }
+    for (name, moment) in [("hosts_in", None), ("hosts_in, then", Some(at(15)))] {
+        let group = HostGroup::Platform(model::Platform::parse("alpine:3.20").expect("a platform"));
+        let members = store.hosts_in(scope, &group, moment).await.expect("read");
+        shown.insert(name, members.iter().map(name_of).collect());
+        let census = store.census(scope, moment).await.expect("read");
+        let counted: usize = census.iter().map(|row| row.hosts).sum();
+        assert_eq!(counted, members.len());
+    }
+    let then = store.hosts_with(scope, &versions, Some(at(15))).await.expect("read");
+    shown.insert("hosts_with, then", HostSet::union_of(then.values()).iter().map(name_of).collect());
+    let services = store.services_of(scope, &all_ids).await.expect("read");
+    shown.insert("services_of", services.into_keys().map(name_of).collect());
+    let software = store.software_of(scope, &all_ids, None).await.expect("read");
+    shown.insert("software_of", software.into_keys().map(name_of).collect());
+    let clients = store.clients(scope).await.expect("read");
+    let of_client =
+        |client: &model::ClientName| all.iter().filter(|host| host.client == *client).collect::<Vec<_>>();
+    let of_clients = clients.iter().flat_map(|client| of_client(&client.name));
+    shown.insert("clients", of_clients.map(|host| host.name.to_string()).collect());
     let counts = store.platforms(scope).await.expect("read");
     let total: u64 = counts.iter().map(|count| count.hosts).sum();
     shown.insert("platforms", (0..total).map(|n| n.to_string()).collect());
@@ -66,7 +91,14 @@ async fn everything(store: &Store, scope: &ClientScope) -> BTreeMap<&'static str
 pub async fn no_read_shows_another_clients_rows(place: Place) {
     let store = place.open().await;
     let paths = ["acme/a1", "acme/a2", "zeta/z1", "zeta/z2", "zeta/z3"];
-    store.sync_inventory(&inventory(&paths), at(0)).await.expect("synced");
+    let mut declared = inventory(&paths);
+    declared.services = vec![
+        service("shop", "acme", &["a1", "a2"]),
+        service("wiki", "zeta", &["z1", "z2", "z3"]),
+        // Another client's service on a host is no business of the host's client.
+        service("spy", "zeta", &["a1"]),
+    ];
+    store.sync_inventory(&declared, None, at(0)).await.expect("synced");
     let mut looks = Vec::new();
     for (path, version) in paths.iter().zip(["1", "1", "1", "1", "2"]) {
         let name = path.split_once('/').expect("client/host").1;
@@ -84,7 +116,7 @@ pub async fn no_read_shows_another_clients_rows(place: Place) {
     for (read, shown) in everything(&store, &only(&["acme"])).await {
         let expected = match read {
             "platforms" => set(&["0", "1"]),
-            "package_versions_in_use" => set(&["1"]),
+            "package_versions_in_use" => set(&["1", "1.0.0"]),
             _ => hosts_of_acme.clone(),
         };
         assert_eq!(shown, expected, "{read}");
@@ -95,6 +127,10 @@ pub async fn no_read_shows_another_clients_rows(place: Place) {
     for (read, shown) in everything(&store, &only(&["nobody"])).await {
         assert_eq!(shown, set(&[]), "{read} for an unknown client");
     }
+    let hosts = store.hosts(&only(&["acme"])).await.expect("read");
+    let services = store.services_of(&only(&["acme"]), &[hosts[0].id]).await.expect("read");
+    let names: Vec<_> = services[&hosts[0].id].iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["shop"]);
     let both = everything(&store, &only(&["acme", "zeta"])).await;
     assert_eq!(both, everything(&store, &ClientScope::All).await);
     assert_eq!(both["hosts"].len(), 5);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::{Code, Collection, HostName, Place, Problem};
-use plan::{FactRequests, Nonce};
+use plan::{Answers, FactRequests, Nonce};
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -68,12 +68,12 @@ pub async fn collect_each(
     limits: &Limits,
     progress: Option<Sender<Progress>>,
 ) -> Vec<Collection> {
-    let work = Arc::new(Work { connector, limits: limits.clone() });
+    let work = Arc::new(Work::new(connector, limits));
     let mut collections: Vec<Option<Collection>> = targets.iter().map(|_| None).collect();
     let mut running = JoinSet::new();
     let mut indexes = HashMap::new();
     let mut waiting = targets.iter().enumerate();
-    let mut report = Reporter { progress, finished: 0, total: targets.len() };
+    let mut report = Reporter::new(progress, targets.len());
     loop {
         while running.len() < limits.concurrent_hosts_max.max(1)
             && let Some((index, (target, requests))) = waiting.next()
@@ -98,12 +98,36 @@ pub async fn collect_each(
 }
 
 /// What all hosts of a run share.
-struct Work {
+pub(crate) struct Work {
     connector: Arc<dyn Connector>,
     limits: Limits,
 }
 
 impl Work {
+    pub(crate) fn new(connector: Arc<dyn Connector>, limits: &Limits) -> Self {
+        Self { connector, limits: limits.clone() }
+    }
+
+    /// Asks one host, without reading what it answered.
+    pub(crate) async fn ask(&self, target: &Target, requests: &FactRequests) -> Result<Answers, Problem> {
+        let nonce = draw_nonce().map_err(|problem| problem(&target.host))?;
+        let script = plan::script(requests, &nonce);
+        let output = self.exec(target, &script).await.map_err(|error| error.problem(&target.host))?;
+        let answers = plan::read_answer(requests, &nonce, &output.stdout, output.end);
+        if answers.is_empty() {
+            let place = Place::Host { host: target.host.clone(), part: String::new() };
+            let problem = Problem::new(Code::CollectCut, place, "the host answered none of the questions");
+            return Err(problem.with_hint(explain(&output)));
+        }
+        Ok(answers)
+    }
+
+    /// Returns the problem of a host whose task broke.
+    pub(crate) fn crashed(host: &HostName) -> Problem {
+        let place = Place::Host { host: host.clone(), part: String::new() };
+        Problem::new(Code::CollectCut, place, "a fault of ifrit ended the questions")
+    }
+
     async fn collect_host(&self, target: &Target, requests: &FactRequests) -> Collection {
         let started_at = Timestamp::now();
         let nonce = match draw_nonce() {
@@ -206,20 +230,28 @@ fn crashed(host: &HostName, started_at: Timestamp, error: &tokio::task::JoinErro
     failed(host, started_at, problem.with_hint("this is a bug; please report it with the host's output"))
 }
 
-struct Reporter {
+pub(crate) struct Reporter {
     progress: Option<Sender<Progress>>,
     finished: usize,
     total: usize,
 }
 
 impl Reporter {
-    fn started(&self, host: &HostName) {
+    pub(crate) fn new(progress: Option<Sender<Progress>>, total: usize) -> Self {
+        Self { progress, finished: 0, total }
+    }
+
+    pub(crate) fn started(&self, host: &HostName) {
         self.send(host, ProgressState::Started);
     }
 
     fn finished(&mut self, collection: &Collection) {
+        self.asked(&collection.host, collection.problems.len());
+    }
+
+    pub(crate) fn asked(&mut self, host: &HostName, problems: usize) {
         self.finished += 1;
-        self.send(&collection.host, ProgressState::Finished { problems: collection.problems.len() });
+        self.send(host, ProgressState::Finished { problems });
     }
 
     fn send(&self, host: &HostName, state: ProgressState) {

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::limits::Limits;
 use crate::local::LocalConnector;
 use crate::ssh::SshConnector;
+use crate::talk::Talk;
 use crate::target::{Target, TargetConnection};
 
 /// What an exec brought back.
@@ -298,6 +299,26 @@ pub trait Connector: Send + Sync {
         stdin: &'a [u8],
         limits: &'a Limits,
     ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>>;
+
+    /// As [`Connector::exec`], for a script that is heard while it runs and answered: what it prints
+    /// goes to [`Talk::output`], and its standard input stays open until [`Talk::input`] ends. Of its
+    /// standard output the result holds the first bytes only.
+    ///
+    /// Without an implementation of its own, the script is heard once it has ended and gets no answer.
+    fn converse<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        talk: Talk,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        Box::pin(async move {
+            let output = self.exec(target, script, limits).await?;
+            // Nobody listens any more: then nothing is lost.
+            talk.output.send(output.stdout.clone()).await.ok();
+            Ok(output)
+        })
+    }
 }
 
 /// Both connectors, chosen by the target's connection.
@@ -319,6 +340,19 @@ impl Connector for AnyConnector {
         match target.connection {
             TargetConnection::Local => self.local.exec(target, stdin, limits),
             TargetConnection::Ssh { .. } => self.ssh.exec(target, stdin, limits),
+        }
+    }
+
+    fn converse<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        talk: Talk,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        match target.connection {
+            TargetConnection::Local => self.local.converse(target, script, talk, limits),
+            TargetConnection::Ssh { .. } => self.ssh.converse(target, script, talk, limits),
         }
     }
 }

@@ -1,11 +1,15 @@
-//! The only crate that touches a managed host: SSH and local connectors, host keys, collecting facts.
+//! The only crate that touches a managed host: SSH and local connectors, host keys, collecting facts,
+//! applying plans.
 
+mod apply;
+mod ask;
 mod capture;
 mod collect;
 mod connector;
 mod escalation;
 mod host_key;
 mod identities;
+mod idle;
 mod jump;
 mod known_hosts;
 mod limits;
@@ -16,11 +20,18 @@ mod pattern;
 mod probe;
 mod root;
 mod session;
+mod signing;
 mod ssh;
 mod ssh_config;
 mod stream;
+mod talk;
 mod target;
 
+pub use apply::{
+    Acknowledge, ApplyOptions, ApplyRequest, FailureLimit, HealthCheck, HostOutcome, HostReport, NotStarted,
+    RunEvent, RunEventKind, RunReport, SecretSource, SettleRequest, StopSignal, apply, settle,
+};
+pub use ask::ask;
 pub use collect::{Progress, ProgressState, collect, collect_each};
 pub use connector::{AnyConnector, ConnectError, Connector, ExecOutput};
 pub use host_key::fingerprint;
@@ -30,6 +41,8 @@ pub use limits::Limits;
 pub use local::LocalConnector;
 pub use probe::{ProbeError, ShownKey, probe_host_keys};
 pub use root::{ReadRootError, read_root};
+pub use signing::{SignError, sign, signing_keys};
 pub use ssh::SshConnector;
 pub use ssh_config::{AgentChoice, Asked, IncludedFile, JumpSpec, Resolved, SshConfig, read_ssh_config};
+pub use talk::Talk;
 pub use target::{Access, Escalation, Jump, LoginKeys, Target, TargetConnection, Trust};

@@ -7,11 +7,14 @@ use plan::StreamEnd;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, timeout_at};
 
 use crate::capture::Capture;
 use crate::connector::{ConnectError, Connector, ExecOutput};
 use crate::limits::Limits;
+use crate::ssh::FIRST_BYTES;
+use crate::talk::Talk;
 use crate::target::{Target, TargetConnection};
 
 /// The environment of the script, here and on remote hosts. The values need no quoting in any shell.
@@ -36,32 +39,55 @@ impl Connector for LocalConnector {
     ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
         Box::pin(async move {
             match target.connection {
-                TargetConnection::Local => run(stdin, limits).await,
+                TargetConnection::Local => run(stdin, None, limits).await,
+                TargetConnection::Ssh { .. } => Err(ConnectError::WrongConnector),
+            }
+        })
+    }
+
+    fn converse<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        talk: Talk,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        Box::pin(async move {
+            match target.connection {
+                TargetConnection::Local => run(script, Some(talk), limits).await,
                 TargetConnection::Ssh { .. } => Err(ConnectError::WrongConnector),
             }
         })
     }
 }
 
-async fn run(stdin: &[u8], limits: &Limits) -> Result<ExecOutput, ConnectError> {
+async fn run(stdin: &[u8], talk: Option<Talk>, limits: &Limits) -> Result<ExecOutput, ConnectError> {
     let deadline = Instant::now() + limits.host_timeout;
     let mut child = spawn().map_err(|source| ConnectError::Spawn { source })?;
     let group = Group::of(&child);
     let (stdin_pipe, stdout_pipe, stderr_pipe) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let mut stdout = Capture::new(limits.stdout_bytes_max);
+    let (input, output) = talk.map(|talk| (talk.input, talk.output)).unzip();
+    let kept = if output.is_some() { FIRST_BYTES } else { limits.stdout_bytes_max };
+    let mut stdout = Capture::new(kept);
     let mut stderr = Capture::new(limits.stderr_bytes_max);
     let end = {
         let stdout = async {
-            read(stdout_pipe, &mut stdout, Over::Stop).await;
-            if stdout.is_over() { Err(StreamEnd::TooLarge) } else { Ok(()) }
+            let is_over = match output {
+                Some(output) => !pass_on(stdout_pipe, &mut stdout, output, limits.stdout_bytes_max).await,
+                None => {
+                    read(stdout_pipe, &mut stdout, Over::Stop).await;
+                    stdout.is_over()
+                }
+            };
+            if is_over { Err(StreamEnd::TooLarge) } else { Ok(()) }
         };
         let stderr = async {
             read(stderr_pipe, &mut stderr, Over::Drop).await;
             Ok(())
         };
         let stdin = async {
-            write(stdin_pipe, stdin).await;
+            write(stdin_pipe, stdin, input).await;
             Ok(())
         };
         match timeout_at(deadline, futures::future::try_join3(stdin, stdout, stderr)).await {
@@ -131,10 +157,35 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, capture: &mut Capture, over:
     }
 }
 
-async fn write(pipe: Option<ChildStdin>, script: &[u8]) {
-    if let Some(mut pipe) = pipe {
-        // A shell that met an error stops reading; its output and status tell.
-        pipe.write_all(script).await.ok();
+/// Hands a stream on as it comes. Says whether all of it fitted.
+async fn pass_on(
+    pipe: Option<impl AsyncRead + Unpin>,
+    first: &mut Capture,
+    output: Sender<Vec<u8>>,
+    bytes_max: usize,
+) -> bool {
+    let Some(mut pipe) = pipe else { return true };
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes_left = bytes_max;
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        first.push(&buffer[..count]);
+        let fits = bytes_left.min(count);
+        bytes_left -= fits;
+        if output.send(buffer[..fits].to_vec()).await.is_err() || fits < count {
+            return false;
+        }
+    }
+    true
+}
+
+async fn write(pipe: Option<ChildStdin>, script: &[u8], more: Option<Receiver<Vec<u8>>>) {
+    let Some(mut pipe) = pipe else { return };
+    // A shell that met an error stops reading; its output and status tell.
+    pipe.write_all(script).await.ok();
+    if let Some(mut more) = more {
+        while let Some(bytes) = more.recv().await {
+            pipe.write_all(&bytes).await.ok();
+        }
     }
 }
 

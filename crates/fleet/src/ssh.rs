@@ -7,26 +7,32 @@ use futures::future::BoxFuture;
 use plan::StreamEnd;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
+use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::capture::Capture;
 use crate::connector::{ConnectError, Connector, ExecOutput};
 use crate::escalation;
 use crate::identities::Identities;
+use crate::idle::Idle;
 use crate::jump::{JumpConnection, Jumps};
 use crate::limits::Limits;
 use crate::local::ENVIRONMENT;
 use crate::login::{Hop, Keys};
 use crate::session::{Endpoint, Session};
+use crate::talk::Talk;
 use crate::target::{Access, Escalation, Jump, Target, TargetConnection};
 
 /// How long saying goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The bytes of standard output kept of a script that is heard as it runs: enough to tell that it ran.
+pub(crate) const FIRST_BYTES: usize = 1 << 10;
 
 /// Runs scripts over SSH. One value is for one run: connections to jump hosts live as long as it.
 pub struct SshConnector {
     keys: Keys,
     jumps: Jumps,
+    idle: Idle,
 }
 
 impl std::fmt::Debug for SshConnector {
@@ -38,7 +44,19 @@ impl std::fmt::Debug for SshConnector {
 impl SshConnector {
     /// Makes a connector. Key files are read once, before the first connection that they are for.
     pub fn new(identities: Identities) -> Self {
-        Self { keys: Keys::new(identities), jumps: Jumps::default() }
+        Self { keys: Keys::new(identities), jumps: Jumps::default(), idle: Idle::default() }
+    }
+
+    /// Keeps the connection to each host for its next exec, until [`SshConnector::close`].
+    #[must_use]
+    pub fn keeping_connections(mut self) -> Self {
+        self.idle = Idle::keeping();
+        self
+    }
+
+    /// Tells the hosts whose connections were kept that we leave.
+    pub async fn close(&self) {
+        futures::future::join_all(self.idle.drain().into_iter().map(say_goodbye)).await;
     }
 
     /// Returns the connection to the last of some jump hosts; `None` where there is none to go through.
@@ -51,25 +69,78 @@ impl SshConnector {
         self.jumps.reach(hops, &self.keys, deadline, limits).await
     }
 
+    async fn start(
+        &self,
+        target: &Target,
+        stdin: &[u8],
+        talk: Option<Talk>,
+        limits: &Limits,
+    ) -> Result<ExecOutput, ConnectError> {
+        let TargetConnection::Ssh { address, port, user, pinned } = &target.connection else {
+            return Err(ConnectError::WrongConnector);
+        };
+        let access = &target.access;
+        if let Some(problem) = &access.refused {
+            return Err(ConnectError::Forbidden(Box::new(problem.clone())));
+        }
+        let endpoint = Endpoint { address, port: *port };
+        let hop = Hop { endpoint, user, pinned, trust: &access.trust, login: &access.login };
+        self.run(hop, target, stdin, talk, limits).await
+    }
+
     async fn run(
         &self,
         hop: Hop<'_>,
-        access: &Access,
+        target: &Target,
         stdin: &[u8],
+        talk: Option<Talk>,
         limits: &Limits,
     ) -> Result<ExecOutput, ConnectError> {
+        let access = &target.access;
         let deadline = Instant::now() + limits.host_timeout;
+        let (session, channel) = match self.again(target, hop.endpoint, deadline, limits).await {
+            Some(found) => found,
+            None => self.anew(hop, access, deadline, limits).await?,
+        };
+        let escalation = escalation::needed(access.escalation, hop.user);
+        let output = exec(&session, channel, &command(escalation), stdin, talk, deadline, limits).await;
+        // Cut short, a host may still have much to say: no goodbye then.
+        if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete)
+            && let Some(session) = self.idle.keep(target, session)
+        {
+            say_goodbye(session).await;
+        }
+        escalation::check(escalation, hop.user, output?)
+    }
+
+    /// Opens a channel on a connection that was kept. Where that fails nothing was sent yet, and a new
+    /// connection may do better.
+    async fn again(
+        &self,
+        target: &Target,
+        endpoint: Endpoint<'_>,
+        deadline: Instant,
+        limits: &Limits,
+    ) -> Option<(Session, Channel<Msg>)> {
+        let session = self.idle.take(target)?;
+        let deadline = deadline.min(Instant::now() + limits.connect_timeout);
+        let channel = open_channel(&session, endpoint, deadline, limits).await.ok()?;
+        Some((session, channel))
+    }
+
+    /// Logs in and opens a channel.
+    async fn anew(
+        &self,
+        hop: Hop<'_>,
+        access: &Access,
+        deadline: Instant,
+        limits: &Limits,
+    ) -> Result<(Session, Channel<Msg>), ConnectError> {
         let via = self.reach(&access.jumps, deadline, limits).await?;
         let connect_deadline = deadline.min(Instant::now() + limits.connect_timeout);
         let session = self.keys.log_in(hop, via.as_ref(), connect_deadline, limits).await?;
         let channel = open_channel(&session, hop.endpoint, connect_deadline, limits).await?;
-        let escalation = escalation::needed(access.escalation, hop.user);
-        let output = exec(&session, channel, &command(escalation), stdin, deadline, limits).await;
-        // Cut short, a host may still have much to say: no goodbye then.
-        if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete) {
-            say_goodbye(session).await;
-        }
-        escalation::check(escalation, hop.user, output?)
+        Ok((session, channel))
     }
 }
 
@@ -96,34 +167,35 @@ impl Connector for SshConnector {
         stdin: &'a [u8],
         limits: &'a Limits,
     ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
-        Box::pin(async move {
-            let TargetConnection::Ssh { address, port, user, pinned } = &target.connection else {
-                return Err(ConnectError::WrongConnector);
-            };
-            let access = &target.access;
-            if let Some(problem) = &access.refused {
-                return Err(ConnectError::Forbidden(Box::new(problem.clone())));
-            }
-            let endpoint = Endpoint { address, port: *port };
-            let hop = Hop { endpoint, user, pinned, trust: &access.trust, login: &access.login };
-            self.run(hop, access, stdin, limits).await
-        })
+        Box::pin(self.start(target, stdin, None, limits))
+    }
+
+    fn converse<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        talk: Talk,
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        Box::pin(self.start(target, script, Some(talk), limits))
     }
 }
 
-/// Sends command, script and end of file in one go, without waiting for the host's consent, and
-/// reads what comes.
+/// Sends command and script (and end of file, unless somebody goes on talking) in one go, without
+/// waiting for the host's consent, and reads what comes.
 async fn exec(
     session: &Session,
     channel: Channel<Msg>,
     command: &str,
     stdin: &[u8],
+    talk: Option<Talk>,
     deadline: Instant,
     limits: &Limits,
 ) -> Result<ExecOutput, ConnectError> {
     let (read_half, write_half) = channel.split();
-    let mut answer = Reading::new(limits);
-    let send = send(&write_half, command, stdin);
+    let (input, output) = talk.map(|talk| (talk.input, talk.output)).unzip();
+    let mut answer = Reading::new(limits, output);
+    let send = send(&write_half, command, stdin, input);
     let result = {
         let receive = receive(read_half, &mut answer);
         tokio::pin!(send, receive);
@@ -153,15 +225,28 @@ fn command(escalation: Escalation) -> String {
     format!("{}/usr/bin/env -i {variables}/bin/sh", escalation::prefix(escalation))
 }
 
-async fn send(channel: &ChannelWriteHalf<Msg>, command: &str, stdin: &[u8]) -> Result<(), russh::Error> {
+async fn send(
+    channel: &ChannelWriteHalf<Msg>,
+    command: &str,
+    stdin: &[u8],
+    more: Option<Receiver<Vec<u8>>>,
+) -> Result<(), russh::Error> {
     channel.exec(true, command).await?;
     channel.data_bytes(stdin.to_vec()).await?;
+    if let Some(mut more) = more {
+        while let Some(bytes) = more.recv().await {
+            channel.data_bytes(bytes).await?;
+        }
+    }
     channel.eof().await
 }
 
 /// What came so far.
 struct Reading {
     stdout: Capture,
+    /// Who hears standard output as it comes; then only its first bytes are kept.
+    output: Option<Sender<Vec<u8>>>,
+    bytes_left: usize,
     stderr: Capture,
     exit_status: Option<u32>,
     has_exited: bool,
@@ -169,13 +254,27 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(limits: &Limits) -> Self {
+    fn new(limits: &Limits, output: Option<Sender<Vec<u8>>>) -> Self {
+        let kept = if output.is_some() { FIRST_BYTES } else { limits.stdout_bytes_max };
         Self {
-            stdout: Capture::new(limits.stdout_bytes_max),
+            stdout: Capture::new(kept),
+            output,
+            bytes_left: limits.stdout_bytes_max,
             stderr: Capture::new(limits.stderr_bytes_max),
             exit_status: None,
             has_exited: false,
             has_ended: false,
+        }
+    }
+
+    /// Takes standard output. Says whether more of it is wanted.
+    async fn take(&mut self, data: &[u8]) -> bool {
+        self.stdout.push(data);
+        let fits = self.bytes_left.min(data.len());
+        self.bytes_left -= fits;
+        match &self.output {
+            Some(output) => output.send(data[..fits].to_vec()).await.is_ok() && fits == data.len(),
+            None => !self.stdout.is_over(),
         }
     }
 
@@ -190,8 +289,8 @@ async fn receive(mut channel: ChannelReadHalf, reading: &mut Reading) -> Result<
     while let Some(message) = channel.wait().await {
         match message {
             ChannelMsg::Data { data } => {
-                reading.stdout.push(&data);
-                if reading.stdout.is_over() {
+                let is_wanted = reading.take(&data).await;
+                if !is_wanted {
                     return Ok(StreamEnd::TooLarge);
                 }
             }

@@ -1,0 +1,63 @@
+//! Applying an approved plan to many hosts, and settling what a lost run left on them.
+//!
+//! Hosts are independent: each has its own connection, its own deadline and its own outcome, and a dead
+//! one is *in doubt* and holds nobody. Waves are the only barriers. In the usual case a host costs one
+//! connection and one exec.
+
+mod conversation;
+mod host;
+mod options;
+mod report;
+mod request;
+mod waves;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
+
+pub use options::{ApplyOptions, FailureLimit, HealthCheck, StopSignal};
+pub use report::{Acknowledge, HostOutcome, HostReport, NotStarted, RunEvent, RunEventKind, RunReport};
+pub use request::{ApplyRequest, SecretSource, SettleRequest};
+
+use crate::connector::Connector;
+use host::{Task, Work};
+
+/// Applies an approved plan, wave by wave. Returns one report for each host of the plan that has a
+/// target, in the plan's order. Events are sent as they happen and waited for, so that whoever records
+/// them sets the pace; a receiver that is gone is no error, but then no host forgets its journal.
+///
+/// Cancellation: dropping the future ends all connections; scripts go on to their end on their hosts,
+/// and the next contact settles them.
+pub async fn apply(
+    request: ApplyRequest,
+    connector: Arc<dyn Connector>,
+    options: &ApplyOptions,
+    events: Sender<RunEvent>,
+) -> RunReport {
+    let ApplyRequest { plan, run, targets, earlier, rerun, secrets } = request;
+    let hosts = plan.plan().clone();
+    let task = Task::Apply { secrets, rerun };
+    let work = Work { connector, options: options.clone(), run, earlier, task, events };
+    waves::run(Arc::new(work), &hosts, targets).await
+}
+
+/// Asks the hosts of a run what it left there: waits for scripts that still run, reads the journals, and
+/// lets the probe of a step that was started and did not end say what came of it. The reports' outcomes
+/// are what [`ApplyRequest::earlier`] takes, to resume the run.
+///
+/// Cancellation: as for [`apply`].
+pub async fn settle(
+    request: SettleRequest,
+    connector: Arc<dyn Connector>,
+    options: &ApplyOptions,
+    events: Sender<RunEvent>,
+) -> RunReport {
+    let SettleRequest { plan, run, targets } = request;
+    let earlier = std::collections::BTreeMap::new();
+    // What is only asked needs no order between hosts.
+    let hosts = plan.hosts.iter().map(|host| host.host.clone()).collect();
+    let plan = model::Plan { waves: vec![hosts], ..(*plan).clone() };
+    let options = ApplyOptions { failures: FailureLimit::Percent(100), health: None, ..options.clone() };
+    let work = Work { connector, options, run, earlier, task: Task::Settle, events };
+    waves::run(Arc::new(work), &plan, targets).await
+}

@@ -1,0 +1,97 @@
+//! Hosts side by side, waves one after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{HostName, HostPlan, Plan};
+use tokio::task::JoinSet;
+
+use super::host::Work;
+use super::report::{HostOutcome, HostReport, NotStarted, RunReport, blank};
+use crate::target::Target;
+
+/// Works through a plan's waves.
+pub(super) async fn run(work: Arc<Work>, plan: &Plan, targets: Vec<Target>) -> RunReport {
+    let mut targets: HashMap<HostName, Target> =
+        targets.into_iter().map(|target| (target.host.clone(), target)).collect();
+    let plans: HashMap<&HostName, &HostPlan> = plan.hosts.iter().map(|host| (&host.host, host)).collect();
+    let mut progress = Progress { work, reports: HashMap::new(), begun: 0, failed: 0, stopped: None };
+    for wave in &plan.waves {
+        let hosts: Vec<_> = wave
+            .iter()
+            .filter_map(|name| Some((Arc::new((*plans.get(name)?).clone()), targets.remove(name)?)))
+            .collect();
+        progress.run_wave(hosts).await;
+    }
+    let hosts = plan.hosts.iter().filter_map(|host| progress.reports.remove(&host.host)).collect();
+    RunReport { hosts, stopped: progress.stopped }
+}
+
+struct Progress {
+    work: Arc<Work>,
+    reports: HashMap<HostName, HostReport>,
+    /// The hosts of the waves begun so far.
+    begun: usize,
+    failed: usize,
+    stopped: Option<NotStarted>,
+}
+
+impl Progress {
+    async fn run_wave(&mut self, hosts: Vec<(Arc<HostPlan>, Target)>) {
+        if self.stopped.is_none() {
+            self.begun += hosts.len();
+        }
+        let names: Vec<HostName> = hosts.iter().map(|(plan, _)| plan.host.clone()).collect();
+        let mut waiting = hosts.into_iter();
+        let mut running = JoinSet::new();
+        let mut plans = HashMap::new();
+        let mut has_begun = false;
+        loop {
+            while running.len() < self.work.options.parallel.max(1) && !self.is_stopped() {
+                let Some((plan, target)) = waiting.next() else { break };
+                has_begun = true;
+                let (work, its_plan) = (Arc::clone(&self.work), Arc::clone(&plan));
+                let task = running.spawn(async move { Box::pin(work.run(&its_plan, &target)).await });
+                plans.insert(task.id(), plan);
+            }
+            let Some(joined) = running.join_next_with_id().await else { break };
+            let id = joined.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+            let Some(plan) = plans.remove(&id) else { continue };
+            // A panic is a bug of ours; the other hosts go on, and this one is to be settled.
+            let report = joined.map_or_else(|_| self.work.lost(&plan), |(_, report)| report);
+            self.take(report);
+        }
+        for (plan, _) in waiting {
+            let why = self.stopped.clone().unwrap_or(NotStarted::Stopped);
+            let steps = blank(&plan, self.work.earlier.get(&plan.host));
+            let (host, outcome) = (plan.host.clone(), HostOutcome::NotStarted(why));
+            self.reports.insert(plan.host.clone(), HostReport { host, outcome, steps, problem: None });
+        }
+        if has_begun && self.stopped.is_none() {
+            self.check_health(names).await;
+        }
+    }
+
+    fn take(&mut self, report: HostReport) {
+        self.failed += usize::from(report.outcome.is_failure());
+        self.reports.insert(report.host.clone(), report);
+        if self.stopped.is_none() && self.work.options.failures.is_exceeded(self.failed, self.begun) {
+            self.stopped = Some(NotStarted::TooManyFailures { failed: self.failed });
+        }
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        if self.stopped.is_none() && self.work.options.stop.is_requested() {
+            self.stopped = Some(NotStarted::Stopped);
+        }
+        self.stopped.is_some()
+    }
+
+    async fn check_health(&mut self, hosts: Vec<HostName>) {
+        if let Some(health) = &self.work.options.health
+            && let Err(why) = health(hosts).await
+        {
+            self.stopped = Some(NotStarted::Unhealthy { why });
+        }
+    }
+}

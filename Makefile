@@ -8,7 +8,8 @@ demo: ## boot a fleet of real sshd hosts, scan it, say who is vulnerable; cleans
 	@scripts/demo
 
 test: ## everything: formatting, lints, unit, property, store and end-to-end tests
-	@scripts/need openssh-server openssh-client iproute2 postgresql dash busybox git sudo opendoas
+	@scripts/need openssh-server openssh-client iproute2 postgresql dash busybox git sudo opendoas libsqlite3-0
+	@scripts/need-ntfy
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@scripts/test

@@ -1,11 +1,17 @@
 //! The command line as typed. The doc comments here are the help texts and docs/reference/cli.md.
 
+mod fix;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use model::ClientName;
 
 use crate::environment;
+pub use fix::*;
+
+/// Rows of a table that may be long; more are counted.
+const TABLE_ROWS_PRESET: usize = 50;
 
 /// Know your hosts, hear advisories, fix what is vulnerable, watch, prove
 #[derive(Debug, Parser)]
@@ -46,14 +52,36 @@ pub enum Verb {
     Scan(SelectionArguments),
     /// List advisory feeds, or bring them up to date
     Feeds(FeedsArguments),
-    /// Say who is vulnerable to an advisory, and why
+    /// List the channels that the bell rings on, try them, or send what waits
+    Notify(NotifyArguments),
+    /// Say who is vulnerable to an advisory or has a package, and why
     Who(WhoArguments),
+    /// List what is open, the most urgent first, and why
+    Findings(FindingsArguments),
     /// Say which hosts have a package, and in which version
     Packages(PackagesArguments),
     /// Show each declared service beside what was seen of it
     Services(SelectionArguments),
     /// List what changed on hosts: packages, services, accounts, keys, ports and so on
     Changes(ChangesArguments),
+    /// Say what a deploy would change on hosts, and save it as a plan; nothing is changed
+    Plan(PlanArguments),
+    /// List saved plans, or show one
+    Plans(PlansArguments),
+    /// Apply a saved plan, exactly as it was saved
+    Apply(ApplyArguments),
+    /// Plan a deploy, show the plan, ask, and apply it
+    Deploy(DeployArguments),
+    /// Approve somebody else's plan with your SSH key
+    Approve(ApproveArguments),
+    /// List runs: plans that were applied
+    Runs(RunsArguments),
+    /// Show a run, or finish one that was cut short
+    Run(RunArguments),
+    /// Close findings: upgrade just what fixes them, restart what uses it, look again
+    Patch(PatchArguments),
+    /// Keep secrets that deploys use
+    Secret(SecretArguments),
     /// Back up, restore or check the database
     Db(DbArguments),
     /// Audit an unpacked root file system without any state
@@ -71,6 +99,17 @@ pub enum Verb {
     /// Print a page of the generated reference
     #[command(hide = true)]
     Reference(ReferenceArguments),
+}
+
+impl Verb {
+    /// Says whether it decides itself what Ctrl-C does: in the middle of a run, hosts come to their end.
+    pub fn takes_interrupts(&self) -> bool {
+        match self {
+            Self::Apply(_) | Self::Deploy(_) | Self::Patch(_) => true,
+            Self::Run(arguments) => matches!(arguments.verb, RunVerb::Resume(_)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -315,19 +354,94 @@ pub struct NewsArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct NotifyArguments {
+    #[command(subcommand)]
+    pub verb: Option<NotifyVerb>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyVerb {
+    /// Send a test message to each channel
+    Test(NotifyTestArguments),
+    /// Send every message that waits, also one whose time has not come
+    Send,
+}
+
+#[derive(Debug, Args)]
+pub struct NotifyTestArguments {
+    /// Channel, as in `[notify.NAME]`; default: all
+    #[arg(value_name = "NAME")]
+    pub channel: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct WhoArguments {
-    /// Id of a vulnerability or advisory: CVE-2024-6387, DSA-5724-1, a VuXML vid
-    #[arg(value_name = "ID")]
-    pub id: String,
+    /// Id of a vulnerability or advisory: CVE-2024-6387, DSA-5724-1, a VuXML vid; or a package, with or without
+    /// versions in its package manager's own order: openssh, 'openssl>=3.0,<3.0.15', 'alpine:openssl<3.1.4-r1'
+    #[arg(value_name = "QUERY", required_unless_present = "kev", conflicts_with = "kev")]
+    pub query: Option<String>,
+    /// Ask for everything installed that is exploited in the wild, says CISA's catalogue
+    #[arg(long)]
+    pub kev: bool,
     /// Only this client; repeatable
     #[arg(long, value_name = "NAME", value_parser = parse_client)]
     pub client: Vec<ClientName>,
     /// Show fixed and not affected hosts too
     #[arg(long)]
     pub all: bool,
+    /// Hosts in the table; 0 = all
+    #[arg(long, value_name = "N", default_value_t = TABLE_ROWS_PRESET)]
+    pub limit: usize,
+    /// Explain the answer for one host: every advisory that was considered, and what decided
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["all", "limit"])]
+    pub explain: Option<String>,
+    /// By the packages of that moment and the advisories of today: a day (2026-03-03, its end in UTC), a time
+    /// (2026-03-03T14:00:00Z) or a time ago (30m, 24h, 7d, 2w)
+    #[arg(long, value_name = "WHEN", conflicts_with = "known_at")]
+    pub at: Option<String>,
+    /// By the packages and the advisories of that moment, written alike
+    #[arg(long, value_name = "WHEN")]
+    pub known_at: Option<String>,
     /// Print one JSON object per line, for every host whatever its state
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FindingsArguments {
+    /// Hosts, as a selector such as `client:acme tag:edge not lb-*`; default: all
+    #[arg(value_name = "SELECTOR")]
+    pub selector: Vec<String>,
+    /// Only those of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub severity: Option<SeverityArgument>,
+    /// Only those with a fix
+    #[arg(long)]
+    pub fixable: bool,
+    /// Only those that are exploited in the wild, says CISA's catalogue
+    #[arg(long)]
+    pub kev: bool,
+    /// Only this client; repeatable
+    #[arg(long, value_name = "NAME", value_parser = parse_client)]
+    pub client: Vec<ClientName>,
+    /// Findings in each of the two tables; 0 = all
+    #[arg(long, value_name = "N", default_value_t = TABLE_ROWS_PRESET)]
+    pub limit: usize,
+    /// Print one JSON object per finding and line, all of them
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum SeverityArgument {
+    Low,
+    Medium,
+    High,
+    Critical,
 }
 
 #[derive(Debug, Args)]
@@ -335,6 +449,10 @@ pub struct AuditRootArguments {
     /// Root directory: its os-release and its apk or dpkg database are read
     #[arg(value_name = "DIR")]
     pub root: PathBuf,
+    /// Folders below the root whose software outside packages is looked for too: Go, Rust, Java, Python, npm,
+    /// bills of materials
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub software: Vec<String>,
     #[command(flatten)]
     pub output: AuditOutputArguments,
 }

@@ -20,7 +20,9 @@ const HOME: &str = "HOME";
 const AGENT_SOCKET: &str = "SSH_AUTH_SOCK";
 const USER: &str = "USER";
 
-const VARIABLES: [Variable; 6] = [
+const SECRET: &str = "IFRIT_SECRET_NAME";
+
+const VARIABLES: [Variable; 7] = [
     Variable { name: WORKSPACE, meaning: "The workspace directory, where `-C` is not given." },
     Variable {
         name: DATABASE,
@@ -34,7 +36,13 @@ const VARIABLES: [Variable; 6] = [
     },
     Variable {
         name: USER,
-        meaning: "Who is recorded as having trusted a host key; `%u` in the SSH configuration.",
+        meaning: "Who is recorded as having trusted a host key or begun a run; who made a plan, where git's \
+                  `user.email` is no declared person's; `%u` in the SSH configuration.",
+    },
+    Variable {
+        name: SECRET,
+        meaning: "The value of the secret NAME of deploys (capitals; `_` for everything else but digits), where the \
+                  setting `secrets.source` is `env`.",
     },
 ];
 
@@ -51,6 +59,11 @@ pub fn surroundings(database_flag: Option<&str>) -> Surroundings {
     }
 }
 
+/// Reads a variable that holds a secret: of a channel, by the settings, or of a deploy.
+pub fn secret(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 /// Says whether colours are wanted at all.
 pub fn wants_color() -> bool {
     env::var_os(NO_COLOR).is_none_or(|value| value.is_empty())
@@ -62,6 +75,7 @@ pub fn render_reference() -> String {
     for variable in &VARIABLES {
         let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.meaning);
     }
+    text.push_str("\nBesides these, the variables that `[notify.NAME]` names for secrets of channels.\n");
     text.push_str("\nA scan never passes any of them on to a host: commands there run with an empty environment\nbut for a fixed `PATH`, `LC_ALL=C` and `HOME=/`.\n");
     text
 }

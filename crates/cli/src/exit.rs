@@ -39,30 +39,39 @@ impl Exit {
     fn meaning(self) -> &'static str {
         match self {
             Self::Nothing => {
-                "Done, nothing to act on: nobody is vulnerable (`who`, `audit-root`, `audit-packages`), the workspace \
+                "Done, nothing to act on: nobody is vulnerable (`who`, `findings`, `audit-root`, `audit-packages`), the workspace \
                  is sound (`check`), every host answered completely (`scan`), every feed was taken (`feeds sync`), \
-                 every declared service was seen to run (`services`), the database is whole (`db check`)."
+                 every declared service was seen to run (`services`), the database is whole (`db check`), every host is as \
+                 it should be (`plan`), every host came to its end (`apply`, `deploy`, `run resume`), every finding \
+                 that was asked for is closed (`patch`)."
             }
             Self::Something => {
                 "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
                  completely, a feed was refused or could not be read in part, a host's key is not trusted, a declared service does not run, the \
-                 database is damaged."
+                 database is damaged, a plan changes something (`plan`), a step failed or was stale (`apply`, `deploy`, \
+                 `run resume`), a plan was shown and not applied (`deploy`, `patch`), a finding is still open or waits for a \
+                 restart (`patch`)."
             }
             Self::Usage => {
                 "The command line makes no sense: unknown flag, malformed selector or id, no such host, client or platform."
             }
             Self::Unknown => {
-                "Nobody is known to be vulnerable (`who`, `audit-root`, `audit-packages`) and no service to be down \
-                 (`services`), but some could not be judged, or the inventory has errors and hosts may be missing. \
-                 Never read this as safe."
+                "Nobody is known to be vulnerable (`who`, `findings`, `audit-root`, `audit-packages`) and no service to be down \
+                 (`services`), but some could not be judged, or the inventory has errors and hosts may be missing; hosts \
+                 were left out of a plan, or are unreachable, in doubt or not touched (`plan`, `apply`, `deploy`, `run \
+                 resume`, `patch`), whatever came of the others. Never read this as safe."
             }
             Self::NoAnswer => {
                 "No answer: no workspace, a workspace with errors where a sound one is needed, settings \
                  that may hide which database is meant, a database, feed \
                  directory or root that cannot be read, versions that have no order (`version-compare`), \
-                 an answer that could not be written out whole (a full disk)."
+                 an answer that could not be written out whole (a full disk), a plan that is not approved, a record that \
+                 could not be written."
             }
-            Self::Interrupted => "Interrupted by Ctrl-C.",
+            Self::Interrupted => {
+                "Interrupted by Ctrl-C. A run (`apply`, `deploy`, `patch`, `run resume`) lets hosts at work come to their end \
+                 first; `ifrit run resume` takes the others."
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod environment;
 mod exit;
 mod failure;
+mod interrupt;
 mod printer;
 mod sarif;
 mod verbs;
@@ -44,6 +45,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if arguments.verb.takes_interrupts() {
+        return runtime.block_on(verbs::run(arguments, printer));
+    }
     runtime.block_on(async {
         // Before the verb starts, so that it counts from the first moment on.
         let mut interrupt = signal(SignalKind::interrupt())?;

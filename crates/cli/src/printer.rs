@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table};
 use model::{FindingState, Level, Problem};
 use serde::Serialize;
 
@@ -13,6 +13,9 @@ use crate::environment;
 
 /// Terminals with fewer columns get tables as they are.
 const COLUMNS_WRAPPED_MIN: u16 = 80;
+
+/// Columns that are never wrapped: what stands in them is copied from here to elsewhere.
+const WHOLE_COLUMNS: [&str; 3] = ["id", "installed", "fixed in"];
 
 /// Writes for people and for programs.
 pub struct Printer {
@@ -58,6 +61,11 @@ impl Printer {
         }
         for row in rows {
             table.add_row(row);
+        }
+        for (at, _) in titles.iter().enumerate().filter(|(_, title)| WHOLE_COLUMNS.contains(title)) {
+            if let Some(column) = table.column_mut(at) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         for line in table.lines() {
             self.emit_data(line.trim_end());
@@ -140,6 +148,12 @@ fn write_out(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+/// Warns at once, whatever is being printed: for what does not wait, such as Ctrl-C.
+pub fn warn_now(line: &str) {
+    let clear = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    emit(&mut io::stderr().lock(), &format!("{clear}{line}"));
 }
 
 fn emit(stream: &mut impl Write, line: &str) {

@@ -1,14 +1,18 @@
 //! Audits without any state: a root file system or a list of packages against a directory of feeds.
 //! For images, jails, chroots, CI, and for checking our answers against others'.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use advisory::{AdvisoryIndex, Match};
+use fleet::{Access, Limits, LocalConnector, Target, TargetConnection};
 use model::{
-    Architecture, FindingState, HostName, InstalledPackage, Level, PackageName, PackageVersion, Place,
-    Platform, Problem, Repository, Version,
+    Architecture, Code, Ecosystem, FindingState, HostName, InstalledPackage, Level, PackageName,
+    PackageVersion, Place, Platform, Problem, Repository, Software, Version,
 };
+use plan::FactRequests;
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -24,8 +28,9 @@ pub struct AuditReport {
     pub platform: Platform,
     /// How many packages it has.
     pub packages: usize,
-    /// Whether any feed speaks of its release: if none does, nothing can be said.
-    pub is_covered: bool,
+    /// Of its platform and the languages of its software those that no feed speaks of: nothing can be said of
+    /// these.
+    pub uncovered: Vec<Platform>,
     /// Every statement about an installed package, sorted by package, then id.
     pub rows: Vec<AuditRow>,
     /// What was wrong with the root.
@@ -39,6 +44,10 @@ pub struct AuditReport {
 pub struct AuditRow {
     /// The installed package.
     pub package: InstalledPackage,
+    /// The distribution or the language that it is of.
+    pub ecosystem: Ecosystem,
+    /// The file that says so, below the root, for software outside packages.
+    pub path: Option<String>,
     /// What is said of it.
     pub found: Match,
 }
@@ -52,7 +61,7 @@ impl AuditReport {
         let has_error = problems.any(may_hide_findings);
         if has(FindingState::Vulnerable) {
             FindingState::Vulnerable
-        } else if has(FindingState::Unknown) || !self.is_covered || has_error {
+        } else if has(FindingState::Unknown) || !self.uncovered.is_empty() || has_error {
             FindingState::Unknown
         } else {
             FindingState::NotAffected
@@ -66,12 +75,18 @@ fn may_hide_findings(problem: &Problem) -> bool {
     problem.level == Level::Error && !only_ranks
 }
 
-/// Audits an unpacked root file system.
+/// Audits an unpacked root file system, and software outside packages in folders of it.
 ///
 /// # Errors
 /// [`Error::Root`] where it cannot be read, [`Error::Unauditable`] where it does not say what it is
-/// or holds no package database, [`Error::Feeds`] and [`Error::NoFeed`] for the feeds.
-pub fn audit_root(root: &Path, feeds: &Path, clock: &dyn Clock) -> Result<AuditReport, Error> {
+/// or holds no package database; [`Error::Read`] for a folder that is not there or leads out of the root;
+/// [`Error::Feeds`] and [`Error::NoFeed`] for the feeds.
+pub async fn audit_root(
+    root: &Path,
+    software: &[String],
+    feeds: &Path,
+    clock: &dyn Clock,
+) -> Result<AuditReport, Error> {
     let files = fleet::read_root(root)?;
     let name = HostName::new("root").expect("invariant: the word keeps the naming rule");
     let collection = plan::read_root(&name, clock.now(), &files);
@@ -79,7 +94,60 @@ pub fn audit_root(root: &Path, feeds: &Path, clock: &dyn Clock) -> Result<AuditR
     let (Some(platform), Some(packages)) = (platform, collection.package_versions()) else {
         return Err(Error::Unauditable { root: root.to_owned(), problems: collection.problems });
     };
-    audit(platform, packages, feeds, collection.problems)
+    let outside = read_software(root, software).await?;
+    let judged = advisory::software_packages(&outside.found);
+    let mut problems = collection.problems;
+    problems.extend(outside.problems);
+    problems.extend(judged.problems);
+    let packages = packages.into_iter().map(|version| (version, None));
+    let software = judged.packages.into_iter().map(|(it, version)| (version, Some(it.path.clone())));
+    audit(platform, packages.chain(software).collect(), feeds, problems)
+}
+
+/// Software in folders of a root.
+#[derive(Default)]
+struct Outside {
+    /// With paths below the root.
+    found: Vec<Software>,
+    problems: Vec<Problem>,
+}
+
+/// Looks through folders of the root as a scan looks through those of a host, with the tools of this machine.
+async fn read_software(root: &Path, folders: &[String]) -> Result<Outside, Error> {
+    if folders.is_empty() {
+        return Ok(Outside::default());
+    }
+    let base = fs::canonicalize(root).map_err(|source| Error::Read { path: root.to_owned(), source })?;
+    let mut paths = Vec::new();
+    for folder in folders {
+        let whole = base.join(folder.trim_start_matches('/'));
+        let unreadable = |source| Error::Read { path: whole.clone(), source };
+        let real = fs::canonicalize(&whole).map_err(unreadable)?;
+        let text = real.to_str().filter(|_| real.starts_with(&base));
+        let text = text.ok_or_else(|| unreadable(std::io::Error::other("it leads out of the root")))?;
+        paths.push(text.to_owned());
+    }
+    let host = HostName::new("root").expect("invariant: the word keeps the naming rule");
+    let target = Target { host, connection: TargetConnection::Local, access: Access::default() };
+    let asked = [(target, FactRequests::software_alone(&paths))];
+    let connector = Arc::new(LocalConnector);
+    let mut collections = fleet::collect_each(&asked, connector, &Limits::default(), None).await;
+    let Some(collection) = collections.pop() else { return Ok(Outside::default()) };
+    // It says too that nothing was asked of packages and the system, which is so on purpose.
+    let is_about_software =
+        |it: &Problem| matches!(&it.place, Place::Host { part, .. } if part.is_empty() || part == "software");
+    let mut problems: Vec<_> = collection.problems.into_iter().filter(is_about_software).collect();
+    if collection.observed.software.is_none() && problems.is_empty() {
+        let place = Place::File { path: root.display().to_string() };
+        problems.push(Problem::new(Code::CollectFactFailed, place, "the software in it could not be read"));
+    }
+    let mut found = collection.observed.software.unwrap_or_default();
+    for software in &mut found {
+        if let Some(below) = base.to_str().and_then(|base| software.path.strip_prefix(base)) {
+            software.path = below.to_owned();
+        }
+    }
+    Ok(Outside { found, problems })
 }
 
 /// Audits a list of packages: lines `name version [source]`, separated by blanks or tabs; empty
@@ -102,7 +170,7 @@ pub fn audit_packages(list: &Path, platform: &str, feeds: &Path) -> Result<Audit
         parse_line(line).ok_or_else(fault)
     };
     let packages: Vec<_> = text.lines().enumerate().filter(is_entry).map(parse).collect::<Result<_, _>>()?;
-    let with_platform = |package| PackageVersion { platform: platform.clone(), package };
+    let with_platform = |package| (PackageVersion { platform: platform.clone(), package }, None);
     let packages = packages.into_iter().map(with_platform).collect();
     audit(platform, packages, feeds, Vec::new())
 }
@@ -126,17 +194,26 @@ fn parse_line(line: &str) -> Option<InstalledPackage> {
 
 fn audit(
     platform: Platform,
-    packages: Vec<PackageVersion>,
+    packages: Vec<(PackageVersion, Option<String>)>,
     feeds: &Path,
     problems: Vec<Problem>,
 ) -> Result<AuditReport, Error> {
     let (index, feed_problems) = build_index(feeds)?;
+    let (packages, paths): (Vec<_>, Vec<_>) = packages.into_iter().unzip();
     let matches = advisory::match_packages(&index, &packages);
-    let row = |found: Match| AuditRow { package: packages[found.package].package.clone(), found };
+    let row = |found: Match| AuditRow {
+        package: packages[found.package].package.clone(),
+        ecosystem: packages[found.package].platform.ecosystem,
+        path: paths[found.package].clone(),
+        found,
+    };
     let mut rows: Vec<_> = matches.into_iter().map(row).collect();
-    rows.sort_by(|a, b| (&a.package, &a.found.id).cmp(&(&b.package, &b.found.id)));
-    let (is_covered, packages) = (index.covers(&platform), packages.len());
-    Ok(AuditReport { platform, packages, is_covered, rows, problems, feed_problems })
+    rows.sort_by(|a, b| (&a.package, &a.path, &a.found.id).cmp(&(&b.package, &b.path, &b.found.id)));
+    let platforms: BTreeSet<&Platform> =
+        std::iter::once(&platform).chain(packages.iter().map(|it| &it.platform)).collect();
+    let uncovered = platforms.into_iter().filter(|it| !index.covers(it)).cloned().collect::<Vec<_>>();
+    let packages = packages.len();
+    Ok(AuditReport { platform, packages, uncovered, rows, problems, feed_problems })
 }
 
 fn build_index(feeds: &Path) -> Result<(AdvisoryIndex, Vec<Problem>), Error> {

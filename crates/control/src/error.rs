@@ -150,6 +150,9 @@ pub enum Error {
         /// Why.
         source: advisory::BundleError,
     },
+    /// CISA's catalogue of exploited vulnerabilities was asked for and never taken.
+    #[error("the catalogue of exploited vulnerabilities (cisa-kev) was never taken")]
+    NoCatalogue,
     /// A vulnerability id is malformed.
     #[error("`{given}` is no id of a vulnerability or advisory")]
     VulnerabilityId {
@@ -163,6 +166,12 @@ pub enum Error {
         given: String,
         /// The moment; `None` = now.
         at: Option<jiff::Timestamp>,
+    },
+    /// No channel of this name is declared.
+    #[error("no channel `{given}` is declared")]
+    ChannelUnknown {
+        /// What was typed.
+        given: String,
     },
     /// A point in time is malformed.
     #[error("`{given}` is no date or time")]
@@ -205,6 +214,9 @@ pub enum Error {
     /// A root directory could not be read.
     #[error("the root directory cannot be read")]
     Root(#[from] fleet::ReadRootError),
+    /// A plan could not be made, approved or applied.
+    #[error(transparent)]
+    Fix(#[from] crate::deploy::FixError),
 }
 
 impl Error {
@@ -217,6 +229,7 @@ impl Error {
             | Self::NoHost { .. }
             | Self::NoHosts
             | Self::ClientUnknown { .. }
+            | Self::ChannelUnknown { .. }
             | Self::Selector { .. }
             | Self::BundleKey { .. }
             | Self::NoTrustedKey
@@ -225,6 +238,7 @@ impl Error {
             | Self::PackageSpec { .. }
             | Self::ChangeKind { .. }
             | Self::VulnerabilityId { .. } => ErrorKind::User,
+            Self::Fix(source) => source.kind(),
             Self::Database { source } => match source.kind() {
                 store::StoreErrorKind::User | store::StoreErrorKind::NotFound => ErrorKind::User,
                 store::StoreErrorKind::Unavailable | store::StoreErrorKind::Internal => {
@@ -240,6 +254,7 @@ impl Error {
             | Self::Read { .. }
             | Self::Unauditable { .. }
             | Self::NoFeed { .. }
+            | Self::NoCatalogue
             | Self::NothingToExport
             | Self::Bundle { .. }
             | Self::Random { .. }
@@ -262,6 +277,7 @@ impl Error {
             }
             Self::NoHosts => Some("declare hosts in inventory/*.star, or `ifrit import` a list of them".to_owned()),
             Self::ClientUnknown { .. } => Some("`ifrit hosts` lists the clients with their hosts".to_owned()),
+            Self::ChannelUnknown { .. } => Some("`ifrit notify` lists them; `[notify.NAME]` in ifrit.toml declares one".to_owned()),
             Self::DatabaseUncertain { .. } => Some(
                 "correct the lines named above, or say which database with `--database` or IFRIT_DATABASE".to_owned(),
             ),
@@ -279,6 +295,7 @@ impl Error {
             Self::NoTrustedKey => Some(
                 "give the signer's public key with `--key`, or put it into `feeds.trusted_keys`".to_owned(),
             ),
+            Self::NoCatalogue => Some("`ifrit feeds sync` fetches it, where `feeds.enabled` holds \"cisa-kev\"".to_owned()),
             Self::NothingToExport => Some("`ifrit feeds sync` first".to_owned()),
             Self::Bundle { .. } => Some("nothing was taken from it; the feeds in use stay".to_owned()),
             Self::FeedSetting { .. } => Some(
@@ -291,11 +308,12 @@ impl Error {
                     .to_owned(),
             ),
             Self::PackageSpec { .. } => {
-                Some("expected for example openssl, 'lib*' or 'openssl<3.0.15', quoted for the shell".to_owned())
+                Some("expected for example openssl, 'lib*', 'openssl<3.0.15', 'openssl>=3.0,<3.0.15' or 'alpine:openssl<3.1.4-r1', quoted for the shell".to_owned())
             }
             Self::ChangeKind { .. } => {
                 Some(format!("expected one of {}", crate::changes::ChangeKind::words().join(", ")))
             }
+            Self::Fix(source) => source.hint(),
             Self::Database { source } => source.hint().map(str::to_owned),
             Self::Store(source) => source.hint().map(str::to_owned),
             _ => None,
@@ -309,6 +327,7 @@ impl Error {
             | Self::Unauditable { problems, .. }
             | Self::DatabaseUncertain { problems }
             | Self::NoFeed { problems, .. } => problems,
+            Self::Fix(source) => source.problems(),
             _ => &[],
         }
     }

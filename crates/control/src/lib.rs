@@ -5,20 +5,31 @@
 //! Architecture invariants: nothing here prints or reads the environment ([`Surroundings`] brings
 //! what is needed of it); the clock is read here ([`Clock`]) and nowhere below.
 
+pub mod apply;
+pub mod approve;
 pub mod audit;
+pub mod bell;
 pub mod changes;
 mod clock;
 pub mod database;
+pub mod deploy;
 mod error;
 pub mod export;
+mod exposure;
 pub mod feeds;
+pub mod findings;
 pub mod host;
 pub mod hosts;
 pub mod init;
+mod inquiry;
+mod matched;
 mod moment;
+pub mod notify;
 pub mod packages;
+pub mod patch;
 mod reach;
 pub mod scan;
+pub mod secrets;
 pub mod services;
 mod session;
 pub mod settings;
@@ -28,12 +39,14 @@ pub mod workspace;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind};
+pub use exposure::{Declared, ServiceUse, is_reachable};
 pub use fleet::{Progress, ProgressState};
+pub use inquiry::Inquiry;
 pub use lang::{import, lsp};
 pub use session::{OnFaultyWorkspace, Session};
 pub use store::{
     Change, ChangeEvent, ClientScope, CollectionOutcome, DatabaseCheck, FeedRecord, HostRecord, HostSnapshot,
-    Item, ItemKind, NewsRecord, manager_word, transport_word,
+    Item, ItemKind, MessageRecord, NewsRecord, manager_word, transport_word,
 };
 pub use workspace::{Surroundings, Workspace};
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use model::selector::Selector;
 use model::{ClientName, Ecosystem, HostName, PackageName, PackageVersion};
@@ -14,11 +15,19 @@ use crate::session::Session;
 /// The longest package specification, in bytes.
 const SPEC_BYTES_MAX: usize = 512;
 
-/// Packages by name and version: `openssl`, `lib*`, `openssl<3.0.15`.
+/// The comparisons that one specification may hold.
+const COMPARISONS_MAX: usize = 8;
+
+/// Packages by name and version: `openssl`, `lib*`, `openssl<3.0.15`, `openssl>=3.0,<3.0.15`,
+/// `alpine:openssl<3.1.4-r1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSpec {
+    /// As typed, for people.
+    text: String,
+    ecosystem: Option<Ecosystem>,
     name: String,
-    version: Option<(Comparison, String)>,
+    /// All of them must hold.
+    versions: Vec<(Comparison, String)>,
 }
 
 /// How versions are compared.
@@ -31,6 +40,9 @@ enum Comparison {
     GreaterOrEqual,
     Greater,
 }
+
+/// What a comparison begins with.
+const SIGNS: [char; 4] = ['<', '>', '=', '!'];
 
 /// The signs of [`Comparison`]; longer ones first.
 const COMPARISONS: [(&str, Comparison); 7] = [
@@ -57,8 +69,9 @@ impl Comparison {
 }
 
 impl PackageSpec {
-    /// Reads a name or a pattern (`*` and `?`), binary or source, with or without a comparison and a
-    /// version behind it.
+    /// Reads a name or a pattern (`*` and `?`), binary or source, with or without an ecosystem and `:`
+    /// before it, with or without comparisons and versions behind it, separated by commas. A comma
+    /// with no comparison behind it belongs to the version: FreeBSD's epochs are written so.
     ///
     /// # Errors
     /// [`Error::PackageSpec`].
@@ -67,22 +80,46 @@ impl PackageSpec {
         if text.len() > SPEC_BYTES_MAX {
             return Err(invalid("it is longer than 512 bytes"));
         }
-        let at = text.find(['<', '>', '=', '!']).unwrap_or(text.len());
-        let (name, rest) = (text[..at].trim(), &text[at..]);
+        let at = text.find(SIGNS).unwrap_or(text.len());
+        let (named, mut rest) = (text[..at].trim(), &text[at..]);
+        let (ecosystem, name) = match named.split_once(':').map(|(word, name)| (Ecosystem::parse(word), name))
+        {
+            Some((Some(ecosystem), name)) => (Some(ecosystem), name),
+            Some((None, _)) | None => (None, named),
+        };
         if name.is_empty() {
             return Err(invalid("it names no package"));
         }
-        if rest.is_empty() {
-            return Ok(Self { name: name.to_owned(), version: None });
+        if name.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return Err(invalid("a package's name holds neither blanks nor control characters"));
         }
-        let sign = COMPARISONS.iter().find_map(|(sign, it)| Some((*it, rest.strip_prefix(sign)?)));
-        let (comparison, version) =
-            sign.ok_or_else(|| invalid("expected `<`, `<=`, `=`, `!=`, `>=` or `>` behind the name"))?;
-        let version = version.trim();
-        if version.is_empty() || version.starts_with(['<', '>', '=', '!']) {
-            return Err(invalid("expected a version behind the comparison"));
+        let mut versions = Vec::new();
+        while !rest.is_empty() {
+            let sign = COMPARISONS.iter().find_map(|(sign, it)| Some((*it, rest.strip_prefix(sign)?)));
+            let (comparison, behind) =
+                sign.ok_or_else(|| invalid("expected `<`, `<=`, `=`, `!=`, `>=` or `>` behind the name"))?;
+            let (version, next) = until_next_comparison(behind);
+            let version = version.trim();
+            if version.is_empty() || version.starts_with(SIGNS) {
+                return Err(invalid("expected a version behind the comparison"));
+            }
+            if versions.len() >= COMPARISONS_MAX {
+                return Err(invalid("it holds more than 8 comparisons"));
+            }
+            versions.push((comparison, version.to_owned()));
+            rest = next;
         }
-        Ok(Self { name: name.to_owned(), version: Some((comparison, version.to_owned())) })
+        Ok(Self { text: text.trim().to_owned(), ecosystem, name: name.to_owned(), versions })
+    }
+
+    /// Says whether it compares versions.
+    pub fn has_version(&self) -> bool {
+        !self.versions.is_empty()
+    }
+
+    /// Returns the name or the pattern, without version.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     fn is_pattern(&self) -> bool {
@@ -100,19 +137,34 @@ impl PackageSpec {
     /// Says whether it takes a package. One that is taken by its source's name is compared by its
     /// source's version. A version that its package manager cannot compare is taken, if it differs:
     /// rather a row too many than a host overlooked.
-    fn takes(&self, version: &PackageVersion) -> bool {
+    pub(crate) fn takes(&self, version: &PackageVersion) -> bool {
         let package = &version.package;
         let is_binary = self.takes_name(&package.name);
-        if !is_binary && !self.takes_name(&package.source) {
+        if self.ecosystem.is_some_and(|it| it != version.platform.ecosystem)
+            || !is_binary && !self.takes_name(&package.source)
+        {
             return false;
         }
-        let Some((comparison, wanted)) = &self.version else { return true };
         let has = if is_binary { &package.version } else { &package.source_version };
-        match version.platform.ecosystem.version_scheme().compare(has.as_str(), wanted) {
+        let scheme = version.platform.ecosystem.version_scheme();
+        self.versions.iter().all(|(comparison, wanted)| match scheme.compare(has.as_str(), wanted) {
             Ok(order) => comparison.holds(order),
             Err(_) => has.as_str() != wanted || comparison.holds(Ordering::Equal),
-        }
+        })
     }
+}
+
+impl fmt::Display for PackageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// Splits at the comma that has a comparison behind it.
+fn until_next_comparison(text: &str) -> (&str, &str) {
+    let commas = text.match_indices(',').map(|(at, _)| at);
+    let next = commas.map(|at| (at, text[at + 1..].trim_start())).find(|(_, rest)| rest.starts_with(SIGNS));
+    next.map_or((text, ""), |(at, rest)| (&text[..at], rest))
 }
 
 /// One version of a package and who has it.
@@ -142,10 +194,10 @@ pub async fn packages(
         session.store.package_versions_named(&names).await?.into_iter().collect();
     versions.retain(|_, version| spec.takes(version));
     let ids: Vec<_> = versions.keys().copied().collect();
-    let having = session.store.hosts_with(&ClientScope::Only(clients), &ids).await?;
+    let having = session.store.hosts_with(&ClientScope::Only(clients), &ids, None).await?;
     let mut rows: Vec<PackageRow> = Vec::new();
     for (id, with) in having {
-        let named = with.iter().filter_map(|host| hosts.get(host));
+        let named = with.iter().filter_map(|host| hosts.get(&host));
         let mut with: Vec<_> = named.map(|host| (host.client.clone(), host.name.clone())).collect();
         with.sort();
         if let (Some(package), false) = (versions.remove(&id), with.is_empty()) {
@@ -156,9 +208,13 @@ pub async fn packages(
     Ok(rows)
 }
 
-async fn names(store: &Store, spec: &PackageSpec) -> Result<Vec<(Ecosystem, PackageName)>, Error> {
+/// Returns the names of packages that it may take.
+///
+/// # Errors
+/// [`Error::Store`].
+pub(crate) async fn names(store: &Store, spec: &PackageSpec) -> Result<Vec<(Ecosystem, PackageName)>, Error> {
     let mut names = Vec::new();
-    for ecosystem in Ecosystem::ALL {
+    for ecosystem in Ecosystem::ALL.into_iter().filter(|it| spec.ecosystem.is_none_or(|only| only == *it)) {
         if !spec.is_pattern() {
             names.push((ecosystem, PackageName::new(spec.name.as_str())));
             continue;
@@ -218,7 +274,17 @@ mod tests {
         check("openssl==1", "alpine:3.20", "libssl3", "1", Some(true));
         check("openssl!=1", "alpine:3.20", "libssl3", "1", Some(false));
         check("openssl>=1:0", "debian:12", "libssl3", "9", Some(false));
-        for bad in ["", " ", "<3", "openssl<", "openssl!3", "openssl<<3", &"x".repeat(600)] {
+        check("openssl>=3.0,<3.0.15", "debian:12", "libssl3", "3.0.14-1", Some(true));
+        check("openssl>=3.0, <3.0.15", "debian:12", "libssl3", "3.0.16-1", Some(false));
+        check("openssl<3.0.15,1", "freebsd:14.1", "openssl", "3.0.14,1", Some(true));
+        check("openssl>3,1,<3.0.15,1", "freebsd:14.1", "openssl", "3.0.15,1", Some(false));
+        check("alpine:openssl<3.1.4-r1", "alpine:3.18", "libssl3", "3.1.0-r3", Some(true));
+        check("debian:openssl<3.1.4-r1", "alpine:3.18", "libssl3", "3.1.0-r3", Some(false));
+        check("openssl<9999,<9999,<9999,<9999,<9999,<9999,<9999,<9999,<9999", "alpine:3.18", "x", "1", None);
+        let long = "x".repeat(600);
+        for bad in
+            ["", " ", "<3", "alpine:", "rm -rf", "openssl<", "openssl!3", "openssl<<3", "openssl<3,<", &long]
+        {
             check(bad, "alpine:3.20", "libssl3", "1", None);
         }
     }

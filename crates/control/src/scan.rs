@@ -80,7 +80,19 @@ pub async fn scan(
     progress: Option<Sender<Progress>>,
 ) -> Result<ScanReport, Error> {
     let hosts = session.select(selector).await?;
-    let Reached { targets, problems } = reach(session, &hosts).await?;
+    scan_hosts(session, &hosts, progress).await
+}
+
+/// Scans these hosts.
+///
+/// # Errors
+/// As [`scan`].
+pub(crate) async fn scan_hosts(
+    session: &Session,
+    hosts: &[&Host],
+    progress: Option<Sender<Progress>>,
+) -> Result<ScanReport, Error> {
+    let Reached { targets, problems } = reach(session, hosts).await?;
     let connector = Arc::new(AnyConnector { local: LocalConnector, ssh: ssh_connector(session) });
     let limits = limits(session);
     let services = &session.workspace.inventory.services;
@@ -145,12 +157,17 @@ pub(crate) async fn targets(session: &Session, hosts: &[&Host]) -> Result<Vec<Ta
 
 /// Makes the connector of one run, with the keys that the settings and the surroundings name.
 pub(crate) fn ssh_connector(session: &Session) -> SshConnector {
+    SshConnector::new(identities(session))
+}
+
+/// Returns the keys that the settings and the surroundings name.
+pub(crate) fn identities(session: &Session) -> Identities {
     let (workspace, surroundings) = (&session.workspace, &session.surroundings);
     let agent_socket =
         workspace.settings.ssh_uses_agent().then(|| surroundings.agent_socket.clone()).flatten();
     let key_files = workspace.settings.ssh_identities().iter();
     let key_files = key_files.map(|path| workspace.resolve(path, surroundings.home.as_deref())).collect();
-    SshConnector::new(Identities { agent_socket, key_files })
+    Identities { agent_socket, key_files }
 }
 
 fn scanned_host(host: &Host, collection: &Collection) -> ScannedHost {

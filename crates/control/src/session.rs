@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::selector::{HostAttributes, Selector};
-use model::{Host, HostName, Inventory, Service};
+use model::{Host, HostName, Inventory, Problem, Service};
 use store::{ClientScope, DatabaseUrl, Store};
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::settings::Settings;
 use crate::workspace::{self, Surroundings, Workspace};
 
 /// A workspace, its database and the clock.
@@ -48,7 +49,7 @@ impl Session {
         }
         let store = Store::open(&database_url(&workspace)?).await?;
         if !workspace.has_errors() {
-            store.sync_inventory(&workspace.inventory, clock.now()).await?;
+            store.sync_inventory(&workspace.inventory, workspace.source, clock.now()).await?;
         }
         Ok(Self { workspace, store, clock, surroundings })
     }
@@ -95,17 +96,26 @@ impl Session {
 /// [`Error::DatabaseUncertain`] where a fault in `ifrit.toml` may hide the setting: an empty default
 /// database would answer "nobody is vulnerable".
 pub(crate) fn database_url(workspace: &Workspace) -> Result<DatabaseUrl, Error> {
-    if workspace.settings.is_database_hidden() {
-        let of_settings = |problem: &&model::Problem| problem.code.as_str().starts_with("config.");
-        let problems = workspace.problems.iter().filter(of_settings).cloned().collect();
+    database_url_of(&workspace.root, &workspace.settings, &workspace.problems)
+}
+
+/// As [`database_url`], of a workspace whose declarations are not loaded.
+pub(crate) fn database_url_of(
+    root: &Path,
+    settings: &Settings,
+    problems: &[Problem],
+) -> Result<DatabaseUrl, Error> {
+    if settings.is_database_hidden() {
+        let of_settings = |problem: &&Problem| problem.code.as_str().starts_with("config.");
+        let problems = problems.iter().filter(of_settings).cloned().collect();
         return Err(Error::DatabaseUncertain { problems });
     }
-    let database = workspace.settings.database();
+    let database = settings.database();
     let path = database.strip_prefix("sqlite:").unwrap_or(database);
     if database.contains("://") {
         return Ok(DatabaseUrl::parse(database)?);
     }
-    Ok(DatabaseUrl::sqlite(&workspace.root.join(path)))
+    Ok(DatabaseUrl::sqlite(&root.join(path)))
 }
 
 fn services_by_host(inventory: &Inventory) -> BTreeMap<&HostName, Vec<&Service>> {

@@ -1,11 +1,16 @@
 //! Finding and loading a workspace: its settings and its declarations.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use model::{Code, Inventory, Level, Place, Problem};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 use crate::settings::{self, Origin, Settings};
+
+/// The most that is hashed to tell whether a workspace has changed, in bytes: 64 MiB.
+const SOURCE_BYTES_MAX: u64 = 64 << 20;
 
 /// What the surroundings of the process say; the library itself reads no environment.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +36,13 @@ pub struct Workspace {
     pub inventory: Inventory,
     /// How many deploys it has.
     pub deploys: usize,
+    /// The deploys themselves.
+    pub(crate) deploy_code: Vec<lang::Deploy>,
     /// Everything that is wrong with it, sorted by place.
     pub problems: Vec<Problem>,
+    /// A hash of the files that it was made from; `None` where it must be loaded each time, because it was made
+    /// from other things too.
+    pub(crate) source: Option<[u8; 32]>,
 }
 
 impl Workspace {
@@ -84,15 +94,44 @@ pub fn find_root(start: &Path) -> Result<PathBuf, Error> {
 /// [`Error::Read`] where `ifrit.toml` cannot be read.
 pub fn load(root: &Path, surroundings: &Surroundings) -> Result<Workspace, Error> {
     let (settings, mut problems) = load_settings(root, surroundings)?;
-    let (declared, its_problems) = lang::load(root, &extensions());
+    // Taken before the files are evaluated: one that changes meanwhile is found changed the next time.
+    let source = source_hash(root);
+    let (declared, its_problems) = load_declarations(root);
     problems.extend(its_problems);
     Ok(Workspace {
         root: root.to_owned(),
         settings,
         inventory: declared.inventory,
         deploys: declared.deploys.len(),
+        deploy_code: declared.deploys,
         problems,
+        source: source.filter(|_| declared.is_self_contained),
     })
+}
+
+/// Evaluates the declarations alone.
+pub(crate) fn load_declarations(root: &Path) -> (lang::Workspace, Vec<Problem>) {
+    lang::load(root, &extensions())
+}
+
+/// Hashes the files that declarations are made from (SHA-256), together with the version of ifrit, which
+/// may read them differently. `None` where they cannot all be read or are too much.
+pub(crate) fn source_hash(root: &Path) -> Option<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut bytes_left = SOURCE_BYTES_MAX;
+    let mut part = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(env!("CARGO_PKG_VERSION").as_bytes());
+    for path in lang::source_paths(root)? {
+        let mut content = Vec::new();
+        std::fs::File::open(root.join(&path)).ok()?.take(bytes_left).read_to_end(&mut content).ok()?;
+        bytes_left = bytes_left.checked_sub(content.len() as u64).filter(|left| *left > 0)?;
+        part(path.as_bytes());
+        part(&content);
+    }
+    Some(hasher.finalize().into())
 }
 
 /// Loads the settings alone.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::count;
 use super::feeds::print_problems;
-use super::who::fixed;
+use super::who_json::fixed;
 use crate::arguments::{AuditOutputArguments, AuditPackagesArguments, AuditRootArguments};
 use crate::exit::Exit;
 use crate::printer::{Printer, cell, state_cell};
@@ -16,6 +16,8 @@ use crate::printer::{Printer, cell, state_cell};
 #[derive(Serialize)]
 struct Row<'a> {
     package: &'a str,
+    ecosystem: &'a str,
+    path: Option<&'a str>,
     installed: &'a str,
     id: &'a str,
     aliases: Vec<&'a str>,
@@ -28,8 +30,9 @@ struct Row<'a> {
     reason: &'a str,
 }
 
-pub fn run_root(arguments: &AuditRootArguments, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let report = audit_root(&arguments.root, &arguments.output.feeds, &SystemClock)?;
+pub async fn run_root(arguments: &AuditRootArguments, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let report =
+        audit_root(&arguments.root, &arguments.software, &arguments.output.feeds, &SystemClock).await?;
     print(&report, &arguments.output, printer)
 }
 
@@ -60,9 +63,8 @@ fn print(report: &AuditReport, output: &AuditOutputArguments, printer: &mut Prin
         of(FindingState::Fixed),
         of(FindingState::NotAffected)
     ));
-    if !report.is_covered {
-        printer
-            .complain(format_args!("warning: no feed speaks of {}: nothing is known of it", report.platform));
+    for platform in &report.uncovered {
+        printer.complain(format_args!("warning: no feed speaks of {platform}: nothing is known of it"));
     }
     Ok(match report.verdict() {
         FindingState::Vulnerable => Exit::Something,
@@ -87,7 +89,11 @@ fn print_feed_problems(report: &AuditReport, printer: &mut Printer) {
 fn cells(row: &AuditRow) -> Vec<comfy_table::Cell> {
     vec![
         state_cell(row.found.state),
-        cell(&row.package.name),
+        cell(format_args!(
+            "{}{}",
+            row.package.name,
+            row.path.iter().map(|it| format!(" in {it}")).collect::<String>()
+        )),
         cell(&row.package.version),
         cell(&row.found.fix),
         cell(&row.found.id),
@@ -99,6 +105,8 @@ fn json_row(row: &AuditRow) -> Row<'_> {
     let feeds: Vec<_> = row.found.feeds.iter().map(|feed| feed.as_str()).collect();
     Row {
         package: row.package.name.as_str(),
+        ecosystem: row.ecosystem.as_str(),
+        path: row.path.as_deref(),
         installed: row.package.version.as_str(),
         id: row.found.id.as_str(),
         aliases: row.found.aliases.iter().map(VulnerabilityId::as_str).collect(),

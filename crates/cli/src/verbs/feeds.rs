@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use model::{Level, Problem, VulnerabilityId};
 use serde::Serialize;
 
-use super::{count, open};
+use super::{bell, count, open};
 use crate::arguments::{
     ExportArguments, FeedsArguments, FeedsImportArguments, FeedsVerb, GlobalArguments, KeygenArguments,
     NewsArguments, SyncArguments,
@@ -184,7 +184,9 @@ async fn sync(session: &Session, arguments: &SyncArguments, printer: &mut Printe
     if feeds.is_empty() {
         printer.say("nothing to fetch: no feed is enabled (`feeds.enabled`), or no host and no setting names a release");
     }
-    report(&feeds, arguments.json, printer)
+    let exit = report(&feeds, arguments.json, printer)?;
+    bell::ring(session, arguments.json, printer).await?;
+    Ok(exit)
 }
 
 fn keygen(arguments: &KeygenArguments, printer: &mut Printer) -> anyhow::Result<Exit> {
@@ -218,7 +220,9 @@ async fn import(
     let on_older = if arguments.allow_older { OnOlder::Accept } else { OnOlder::Refuse };
     let imported = control::feeds::import(session, &arguments.file, &arguments.key, on_older).await?;
     printer.say(format_args!("bundle of {}, signed by {}", imported.created_at, imported.signed_by));
-    report(&imported.feeds, arguments.json, printer)
+    let exit = report(&imported.feeds, arguments.json, printer)?;
+    bell::ring(session, arguments.json, printer).await?;
+    Ok(exit)
 }
 
 /// Prints what became of feeds.

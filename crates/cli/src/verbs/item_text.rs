@@ -1,7 +1,7 @@
 //! Items of hosts in words: what stands beside their key in a table or in JSON.
 
-use control::Item;
-use model::{Listener, ObservedService};
+use control::{Item, ServiceUse};
+use model::{Listener, ObservedService, Transport};
 
 use super::minute;
 
@@ -36,6 +36,30 @@ pub fn service(service: &ObservedService) -> String {
         None => "enabled?",
     };
     format!("{running}, {enabled}")
+}
+
+/// Says which services use a package and where they listen: `sshd *:22, shop (critical)`.
+pub fn uses(services: &[ServiceUse]) -> String {
+    services.iter().map(service_use).collect::<Vec<_>>().join(", ")
+}
+
+fn service_use(service: &ServiceUse) -> String {
+    let critical = if service.is_critical() { " (critical)" } else { "" };
+    let listens: Vec<_> = service.listeners.iter().flatten().map(socket).collect();
+    let mut listens: Vec<_> = listens.iter().map(String::as_str).collect();
+    listens.sort_unstable();
+    listens.dedup();
+    let gap = if listens.is_empty() { "" } else { " " };
+    format!("{}{critical}{gap}{}", service.name, listens.join(" "))
+}
+
+/// Writes a socket as `*:22`, of UDP as `*:53/udp`.
+pub fn socket(listener: &Listener) -> String {
+    let udp = if listener.transport == Transport::Udp { "/udp" } else { "" };
+    if listener.address.is_unspecified() {
+        return format!("*:{}{udp}", listener.port);
+    }
+    format!("{}{udp}", std::net::SocketAddr::new(listener.address, listener.port))
 }
 
 /// Says who listens.

@@ -1,11 +1,16 @@
 //! One file per verb: resolve, do, print, exit status.
 
+mod apply;
+mod approve;
 mod audit;
+mod bell;
 mod changes;
 mod check;
 mod config;
 mod db;
+mod deploy;
 mod feeds;
+mod findings;
 mod host;
 mod host_json;
 mod hosts;
@@ -14,17 +19,28 @@ mod init;
 mod inventory;
 mod item_text;
 mod lsp;
+mod notify;
 mod packages;
+mod patch;
+mod plan;
+mod plan_json;
+mod plan_text;
 mod reference;
+mod run_text;
+mod runs;
 mod scan;
+mod secret;
 mod services;
 mod trust;
 mod version_compare;
 mod who;
+mod who_explain;
+mod who_json;
 
 use std::path::{Path, PathBuf};
 
-use control::{OnFaultyWorkspace, Session, Surroundings, SystemClock};
+use control::{ClientScope, Inquiry, OnFaultyWorkspace, Session, Surroundings, SystemClock};
+use model::ClientName;
 use model::selector::Selector;
 
 use crate::arguments::{Arguments, GlobalArguments, Verb};
@@ -43,12 +59,23 @@ pub async fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result
         Verb::Host(arguments) => host::run(global, arguments, printer).await,
         Verb::Scan(arguments) => scan::run(global, arguments, printer).await,
         Verb::Feeds(arguments) => feeds::run(global, arguments, printer).await,
+        Verb::Notify(arguments) => notify::run(global, arguments, printer).await,
+        Verb::Findings(arguments) => findings::run(global, arguments, printer).await,
         Verb::Who(arguments) => who::run(global, arguments, printer).await,
         Verb::Packages(arguments) => packages::run(global, arguments, printer).await,
         Verb::Services(arguments) => services::run(global, arguments, printer).await,
         Verb::Changes(arguments) => changes::run(global, arguments, printer).await,
+        Verb::Plan(arguments) => plan::run(global, arguments, printer).await,
+        Verb::Plans(arguments) => plan::run_list(global, arguments, printer).await,
+        Verb::Apply(arguments) => apply::run(global, arguments, printer).await,
+        Verb::Deploy(arguments) => deploy::run(global, arguments, printer).await,
+        Verb::Approve(arguments) => approve::run(global, arguments, printer).await,
+        Verb::Runs(arguments) => runs::run_list(global, arguments, printer).await,
+        Verb::Run(arguments) => runs::run(global, arguments, printer).await,
+        Verb::Patch(arguments) => patch::run(global, arguments, printer).await,
+        Verb::Secret(arguments) => secret::run(global, arguments, printer).await,
         Verb::Db(arguments) => db::run(global, arguments, printer).await,
-        Verb::AuditRoot(arguments) => audit::run_root(arguments, printer),
+        Verb::AuditRoot(arguments) => audit::run_root(arguments, printer).await,
         Verb::AuditPackages(arguments) => audit::run_packages(arguments, printer),
         Verb::VersionCompare(arguments) => version_compare::run(arguments, printer),
         Verb::Import(arguments) => import::run(global, arguments, printer),
@@ -64,6 +91,24 @@ fn surroundings(global: &GlobalArguments) -> Surroundings {
 
 fn root(global: &GlobalArguments) -> Result<PathBuf, control::Error> {
     control::workspace::find_root(global.workspace.as_deref().unwrap_or(Path::new(".")))
+}
+
+/// Opens the database to ask about what was seen, without evaluating an unchanged workspace.
+async fn inquire(global: &GlobalArguments, printer: &mut Printer) -> Result<Inquiry, control::Error> {
+    let inquiry = Inquiry::open(&root(global)?, surroundings(global), Box::new(SystemClock)).await?;
+    if inquiry.has_errors() {
+        inquiry.problems().iter().for_each(|problem| printer.problem(problem));
+        printer.complain("warning: the inventory has errors; answering for the hosts last known");
+    }
+    Ok(inquiry)
+}
+
+/// The clients that were named; none = all.
+fn scope(clients: &[ClientName]) -> ClientScope {
+    match clients {
+        [] => ClientScope::All,
+        clients => ClientScope::Only(clients.iter().cloned().collect()),
+    }
 }
 
 /// Opens the workspace and its database.

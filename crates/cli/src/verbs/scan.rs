@@ -5,7 +5,7 @@ use control::{OnFaultyWorkspace, Progress};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{count, open, selector};
+use super::{bell, count, open, selector};
 use crate::arguments::{GlobalArguments, SelectionArguments};
 use crate::exit::Exit;
 use crate::printer::{Printer, cell};
@@ -45,8 +45,9 @@ pub async fn run(
     };
     let (report, ()) = tokio::join!(control::scan::scan(&session, &selector, Some(sender)), show);
     let report = report?;
-    session.close().await;
     print(&report, arguments.json, printer)?;
+    bell::ring(&session, arguments.json, printer).await?;
+    session.close().await;
     Ok(if report.is_complete() { Exit::Nothing } else { Exit::Something })
 }
 

@@ -1,65 +1,62 @@
 //! `ifrit who`.
 
-use std::collections::BTreeMap;
+use control::Inquiry;
+use control::who::{
+    AffectedPackage, Moments, Outdated, PAGE_HOSTS_MAX, SCAN_AGE_MAX, STATES, SilentGroup, WhoAnswer,
+    WhoQuery, WhoQuestion, WhoRow,
+};
+use jiff::Timestamp;
+use model::{FindingState, VulnerabilityId};
 
-use control::who::{WhoAnswer, WhoRow};
-use control::{ClientScope, OnFaultyWorkspace};
-use model::{FindingState, Fix, VulnerabilityId};
-use serde::Serialize;
-
-use super::open;
+use super::item_text::uses;
+use super::who_json::json_row;
+use super::{count, inquire, minute, scope, who_explain};
 use crate::arguments::{GlobalArguments, WhoArguments};
 use crate::exit::Exit;
 use crate::printer::{Printer, cell, state_cell};
 
-/// A row as `--json` prints it.
-#[derive(Serialize)]
-struct Row<'a> {
-    query: &'a str,
-    client: &'a str,
-    host: &'a str,
-    state: &'a str,
-    package: Option<&'a str>,
-    installed: Option<&'a str>,
-    fixed: Option<String>,
-    id: &'a str,
-    aliases: Vec<&'a str>,
-    feeds: Vec<&'a str>,
-    severity: Option<&'a str>,
-    exploited: bool,
-    epss: Option<f64>,
-    epss_percentile: Option<f64>,
-    reason: &'a str,
-}
+/// Installed packages of one source that a row names; the others are counted.
+const NAMES_SHOWN_MAX: usize = 2;
+
+/// Clients whose counts the last lines name one by one.
+const CLIENTS_SHOWN_MAX: usize = 20;
 
 pub async fn run(
     global: &GlobalArguments,
     arguments: &WhoArguments,
     printer: &mut Printer,
 ) -> anyhow::Result<Exit> {
-    let scope = match arguments.client.as_slice() {
-        [] => ClientScope::All,
-        clients => ClientScope::Only(clients.iter().cloned().collect()),
+    let query = match &arguments.query {
+        Some(text) if !arguments.kev => WhoQuery::parse(text)?,
+        Some(_) | None => WhoQuery::Exploited,
     };
-    let session = open(global, OnFaultyWorkspace::UseLastKnown).await?;
-    let is_faulty = session.workspace.has_errors();
-    if is_faulty {
-        session.workspace.problems.iter().for_each(|problem| printer.problem(problem));
-        printer.complain("warning: the inventory has errors; answering for the hosts last known");
+    let inquiry = inquire(global, printer).await?;
+    let moments = Moments::parse(&inquiry, arguments.at.as_deref(), arguments.known_at.as_deref())?;
+    let question = WhoQuestion { query, scope: scope(&arguments.client), moments };
+    let is_faulty = inquiry.has_errors();
+    if let Some(host) = &arguments.explain {
+        let explanation = control::who::explain(&inquiry, question, host).await?;
+        inquiry.close().await;
+        who_explain::print(&explanation, arguments.json, printer)?;
+        return Ok(exit(Some(explanation.state), is_faulty));
     }
-    let answer = control::who::who(&session, &arguments.id, &scope).await?;
-    session.close().await;
+    let answer = control::who::who(&inquiry, question).await?;
     if arguments.json {
-        answer.rows.iter().try_for_each(|row| printer.json(&json_row(&answer, row)))?;
+        let mut pages = answer.pages(&inquiry, &STATES, &STATES);
+        while let Some(rows) = pages.next(PAGE_HOSTS_MAX).await? {
+            rows.iter().try_for_each(|row| printer.json(&json_row(&answer, row)))?;
+        }
     } else {
-        print(&answer, arguments.all, printer);
+        print(&inquiry, &answer, arguments, moments, printer).await?;
     }
-    Ok(exit(&answer, is_faulty))
+    warn_of_age(&answer.outdated, printer);
+    inquiry.close().await;
+    Ok(exit(answer.verdict(), is_faulty))
 }
 
 /// With a faulty inventory hosts may be missing from the answer, so it is never "nobody".
-fn exit(answer: &WhoAnswer, is_faulty: bool) -> Exit {
-    match answer.verdict() {
+pub fn exit(verdict: Option<FindingState>, is_faulty: bool) -> Exit {
+    match verdict {
         Some(FindingState::Vulnerable) => Exit::Something,
         Some(FindingState::Unknown) => Exit::Unknown,
         Some(FindingState::Fixed | FindingState::NotAffected) | None if is_faulty => Exit::Unknown,
@@ -67,35 +64,226 @@ fn exit(answer: &WhoAnswer, is_faulty: bool) -> Exit {
     }
 }
 
-fn print(answer: &WhoAnswer, shows_all: bool, printer: &mut Printer) {
-    print_head(answer, printer);
-    let is_shown = |row: &&WhoRow| shows_all || row.state == FindingState::Vulnerable;
-    let shown: Vec<_> = answer.rows.iter().filter(is_shown).map(cells).collect();
-    if !shown.is_empty() {
-        printer.table(&["state", "client", "host", "package", "installed", "fixed in", "why"], shown);
+async fn print(
+    inquiry: &Inquiry,
+    answer: &WhoAnswer,
+    arguments: &WhoArguments,
+    moments: Moments,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    print_head(answer, moments, printer);
+    print_table(inquiry, answer, arguments, printer).await?;
+    if !arguments.all {
+        if !answer.is_about_packages() {
+            print_unknown_packages(inquiry, answer, arguments, printer).await?;
+        }
+        let unknown = answer.silent.iter().filter(|group| group.state == FindingState::Unknown);
+        unknown.for_each(|group| print_group(group, printer));
     }
-    if !shows_all {
-        print_unknown(answer, printer);
+    if answer.clients.len() > 1 && answer.clients.len() <= CLIENTS_SHOWN_MAX {
+        for (client, counts) in &answer.clients {
+            let counts = STATES.iter().filter(|state| counts.of(**state) > 0);
+            let counts: Vec<_> =
+                counts.map(|state| format!("{} {state}", answer.clients[client].of(*state))).collect();
+            printer.data(format_args!("{client}: {}", counts.join(", ")));
+        }
     }
-    let states =
-        [FindingState::Vulnerable, FindingState::Unknown, FindingState::Fixed, FindingState::NotAffected];
-    let counts = states.map(|state| format!("{} {state}", answer.hosts_in(state)));
+    let counts = STATES.map(|state| format!("{} {state}", answer.hosts_in(state)));
     printer.data(format_args!("hosts: {}", counts.join(", ")));
+    Ok(())
 }
 
-fn print_head(answer: &WhoAnswer, printer: &mut Printer) {
-    let ids: Vec<_> = answer.ids.iter().map(VulnerabilityId::as_str).collect();
+/// Prints the rows of as many hosts as asked for, and says how many there are more.
+async fn print_table(
+    inquiry: &Inquiry,
+    answer: &WhoAnswer,
+    arguments: &WhoArguments,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    let shows_states = arguments.all || answer.is_about_packages();
+    let installed = if shows_states { &STATES[..] } else { &STATES[..1] };
+    let silent = if arguments.all { &STATES[..] } else { &[] };
+    let mut pages = answer.pages(inquiry, installed, silent);
+    let limit = if arguments.limit == 0 { usize::MAX } else { arguments.limit };
+    let (mut rows, mut hosts) = (Vec::new(), 0);
+    while hosts < limit {
+        let Some(page) = pages.next(limit - hosts).await? else { break };
+        hosts += hosts_of(&page);
+        rows.extend(page);
+    }
+    print_rows(answer, &rows, shows_states, printer);
+    let of_silent = answer.silent.iter().filter(|group| silent.contains(&group.state)).map(SilentGroup::len);
+    let of_installed = installed.iter().map(|state| answer.hosts_with_rows(*state));
+    let more = of_installed.chain(of_silent).sum::<usize>().saturating_sub(hosts);
+    if more > 0 {
+        let more = count(more, "more host");
+        printer
+            .data(format_args!("... and {more}: `--limit 0` shows all, `--client` some, `--json` every row"));
+    }
+    Ok(())
+}
+
+fn hosts_of(rows: &[WhoRow]) -> usize {
+    let mut hosts: Vec<_> = rows.iter().map(|row| (&row.client, &row.host)).collect();
+    hosts.dedup();
+    hosts.len()
+}
+
+/// Prints the packages that cannot be judged: the other half of the answer.
+async fn print_unknown_packages(
+    inquiry: &Inquiry,
+    answer: &WhoAnswer,
+    arguments: &WhoArguments,
+    printer: &mut Printer,
+) -> anyhow::Result<()> {
+    if answer.hosts_with_rows(FindingState::Unknown) == 0 {
+        return Ok(());
+    }
+    let mut pages = answer.pages(inquiry, &[FindingState::Unknown], &[]);
+    let limit = if arguments.limit == 0 { PAGE_HOSTS_MAX } else { arguments.limit };
+    let mut rows = pages.next(limit).await?.unwrap_or_default();
+    rows.retain(|row| row.package.is_some());
+    printer.data("cannot be judged:");
+    print_rows(answer, &rows, false, printer);
+    let more = answer.hosts_with_rows(FindingState::Unknown).saturating_sub(hosts_of(&rows));
+    if more > 0 {
+        printer.data(format_args!("... and {}: `--all` or `--json` shows them", count(more, "more host")));
+    }
+    Ok(())
+}
+
+fn print_rows(answer: &WhoAnswer, rows: &[WhoRow], shows_state: bool, printer: &mut Printer) {
+    if rows.is_empty() {
+        return;
+    }
+    let has_ids = answer.ids.is_empty() && rows.iter().any(|row| id_of(row).is_some());
+    let mut titles = vec!["client", "host", "package", "installed", "fixed in", "service", "risk", "why"];
+    if has_ids {
+        titles.insert(3, "id");
+    }
+    if shows_state {
+        titles.insert(0, "state");
+    }
+    let mut reasons = Reasons::default();
+    let cells = merged(rows).into_iter().map(|(row, names)| {
+        let mut cells = cells(answer, row, &names, &mut reasons);
+        if has_ids {
+            cells.insert(3, cell(id_of(row).map_or("-", VulnerabilityId::as_str)));
+        }
+        if shows_state {
+            cells.insert(0, state_cell(row.state));
+        }
+        cells
+    });
+    printer.table(&titles, cells.collect());
+    for (at, reason) in reasons.known.iter().enumerate() {
+        printer.data(format_args!("[{}] {reason}", at + 1));
+    }
+}
+
+/// Reasons are long and shared by many hosts: each stands once, below the table.
+#[derive(Default)]
+struct Reasons<'a> {
+    known: Vec<&'a str>,
+}
+
+impl<'a> Reasons<'a> {
+    /// Returns the mark that stands in the table for a reason.
+    fn mark(&mut self, reason: &'a str) -> String {
+        let at = self.known.iter().position(|known| *known == reason).unwrap_or_else(|| {
+            self.known.push(reason);
+            self.known.len() - 1
+        });
+        format!("[{}]", at + 1)
+    }
+}
+
+fn id_of(row: &WhoRow) -> Option<&VulnerabilityId> {
+    row.package.as_ref()?.id.as_ref()
+}
+
+/// Puts rows of one host together that differ in nothing but the name of the installed package: one
+/// source has many of them.
+fn merged(rows: &[WhoRow]) -> Vec<(&WhoRow, Vec<String>)> {
+    fn key(row: &WhoRow) -> impl PartialEq + '_ {
+        let of = |it: &'_ AffectedPackage| {
+            (it.source.clone(), it.installed.clone(), it.fix.clone(), it.id.clone(), it.findings.clone())
+        };
+        (&row.client, &row.host, row.state, row.package.as_ref().map(of), &row.path)
+    }
+    let mut merged: Vec<(&WhoRow, Vec<String>)> = Vec::new();
+    for row in rows {
+        let name = row.package.iter().map(|it| it.name.to_string());
+        match merged.last_mut() {
+            Some((last, names)) if key(last) == key(row) => names.extend(name),
+            _ => merged.push((row, name.collect())),
+        }
+    }
+    for (_, names) in &mut merged {
+        names.dedup();
+    }
+    merged
+}
+
+fn cells<'a>(
+    answer: &WhoAnswer,
+    row: &'a WhoRow,
+    names: &[String],
+    reasons: &mut Reasons<'a>,
+) -> Vec<comfy_table::Cell> {
+    let package = row.package.as_ref();
+    let or_dash =
+        |text: Option<String>| cell(text.filter(|it| !it.is_empty()).unwrap_or_else(|| "-".to_owned()));
+    let path = row.path.iter().map(|path| format!(" in {path}"));
+    let shown: Vec<_> = names.iter().take(NAMES_SHOWN_MAX).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = format!("{}{more}{}", shown.join(", "), path.collect::<String>());
+    vec![
+        cell(&row.client),
+        cell(&row.host),
+        or_dash(Some(named)),
+        or_dash(package.map(|it| it.installed.to_string())),
+        or_dash(package.map(|it| it.fix.to_string())),
+        or_dash(Some(uses(&row.services))),
+        or_dash(Some(risk(answer, package))),
+        cell(reasons.mark(row.reason.as_str())),
+    ]
+}
+
+/// Says in few words how dangerous it is: `KEV 92 %`.
+fn risk(answer: &WhoAnswer, package: Option<&AffectedPackage>) -> String {
+    let is_exploited = answer.exploited.is_some() || package.is_some_and(|it| it.exploited_since.is_some());
+    let score = answer.score.as_ref().or_else(|| package.and_then(|it| it.score.as_ref()));
+    let severity = package.and_then(|it| it.severity).map(|it| it.as_str().to_owned());
+    let words = [
+        is_exploited.then(|| "KEV".to_owned()),
+        severity,
+        score.map(|it| format!("{:.0} %", it.probability.as_f64() * 100.0)),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn print_head(answer: &WhoAnswer, moments: Moments, printer: &mut Printer) {
     let mut feeds: Vec<_> = answer.advisories.iter().map(|line| line.feed.as_str()).collect();
     feeds.dedup();
-    let spoken_of = match feeds.as_slice() {
-        [] => "no loaded advisory speaks of it".to_owned(),
-        feeds => format!("spoken of by {}", feeds.join(", ")),
+    let spoken_of = match (answer.ids.is_empty(), feeds.as_slice()) {
+        (true, _) => String::new(),
+        (false, []) => ": no loaded advisory speaks of it".to_owned(),
+        (false, feeds) => format!(": spoken of by {}", feeds.join(", ")),
     };
+    let ids: Vec<_> = answer.ids.iter().map(VulnerabilityId::as_str).collect();
+    let asked = if ids.is_empty() { answer.query.clone() } else { ids.join(" = ") };
     let score = answer
         .score
         .as_ref()
         .map(|score| format!("; EPSS {} (higher than {} of all)", score.probability, score.percentile));
-    printer.data(format_args!("{}: {spoken_of}{}", ids.join(" = "), score.unwrap_or_default()));
+    printer.data(format_args!("{asked}{spoken_of}{}", score.unwrap_or_default()));
+    if let Some(words) = words_of(moments) {
+        printer.data(words);
+    }
     if let Some(exploited) = &answer.exploited {
         printer.data(format_args!("EXPLOITED (CISA KEV since {}): {}", exploited.added, exploited.name));
     }
@@ -107,57 +295,41 @@ fn print_head(answer: &WhoAnswer, printer: &mut Printer) {
     }
 }
 
-/// Prints what could not be judged, grouped by the reason: it is the other half of the answer.
-fn print_unknown(answer: &WhoAnswer, printer: &mut Printer) {
-    let mut hosts_by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for row in answer.rows.iter().filter(|row| row.state == FindingState::Unknown) {
-        hosts_by_reason.entry(row.reason.as_str()).or_default().push(format!("{}/{}", row.client, row.host));
-    }
-    for (reason, hosts) in hosts_by_reason {
-        printer.data(format_args!("unknown, {reason}: {}", hosts.join(", ")));
+/// Says of which time an answer is; `None` = of now.
+pub fn words_of(moments: Moments) -> Option<String> {
+    match (moments.at, moments.known_at) {
+        (Some(at), None) => Some(format!("as installed at {}, by the advisories of today", minute(at))),
+        (Some(at), Some(_)) => Some(format!("as installed and as known at {}", minute(at))),
+        (None, _) => None,
     }
 }
 
-fn cells(row: &WhoRow) -> Vec<comfy_table::Cell> {
-    let package = row.package.as_ref();
-    let or_dash = |text: Option<String>| cell(text.unwrap_or_else(|| "-".to_owned()));
-    vec![
-        state_cell(row.state),
-        cell(&row.client),
-        cell(&row.host),
-        or_dash(package.map(|it| it.name.to_string())),
-        or_dash(package.map(|it| it.installed.clone())),
-        or_dash(package.map(|it| it.fix.to_string())),
-        cell(&row.reason),
-    ]
+/// Prints hosts that could not be judged for one reason.
+fn print_group(group: &SilentGroup, printer: &mut Printer) {
+    let names: Vec<_> = group.names.iter().map(|(client, host)| format!("{client}/{host}")).collect();
+    let more = group.len().saturating_sub(names.len());
+    let clients = group.hosts.iter().take(CLIENTS_SHOWN_MAX);
+    let by_client: Vec<_> = clients.map(|(client, hosts)| format!("{client} {hosts}")).collect();
+    let hosts = match (names.is_empty(), more) {
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more ({})", names.join(", "), by_client.join(", ")),
+        (true, more) => format!("{} ({})", count(more, "host"), by_client.join(", ")),
+    };
+    printer.data(format_args!("unknown, {}: {hosts}", group.reason));
 }
 
-fn json_row<'a>(answer: &'a WhoAnswer, row: &'a WhoRow) -> Row<'a> {
-    let package = row.package.as_ref();
-    let query = answer.ids.first().map(VulnerabilityId::as_str).unwrap_or_default();
-    Row {
-        query,
-        client: row.client.as_str(),
-        host: row.host.as_str(),
-        state: row.state.as_str(),
-        package: package.map(|it| it.name.as_str()),
-        installed: package.map(|it| it.installed.as_str()),
-        fixed: package.and_then(|it| fixed(&it.fix)),
-        id: package.map_or(query, |it| it.id.as_str()),
-        aliases: package.iter().flat_map(|it| &it.aliases).map(VulnerabilityId::as_str).collect(),
-        feeds: package.iter().flat_map(|it| &it.feeds).map(|feed| feed.as_str()).collect(),
-        severity: package.and_then(|it| it.severity).map(|it| it.as_str()),
-        exploited: answer.exploited.is_some(),
-        epss: answer.score.as_ref().map(|score| score.probability.as_f64()),
-        epss_percentile: answer.score.as_ref().map(|score| score.percentile.as_f64()),
-        reason: row.reason.as_str(),
+/// Warns of answers that are not "vulnerable" and rest on an old scan.
+fn warn_of_age(outdated: &Outdated, printer: &mut Printer) {
+    for (client, host, at) in &outdated.first {
+        let days = Timestamp::now().duration_since(*at).as_hours() / 24;
+        printer.complain(format_args!(
+            "warning: {client}/{host} was last scanned {} ({days} days ago)",
+            minute(*at)
+        ));
     }
-}
-
-/// Returns the fixed version for JSON: `null` where there is none, `> V` where V is the last affected.
-pub fn fixed(fix: &Fix) -> Option<String> {
-    match fix {
-        Fix::In(_) | Fix::After(_) => Some(fix.to_string()),
-        Fix::NotYet | Fix::NotNeeded => None,
+    if let more @ 1.. = outdated.hosts.saturating_sub(outdated.first.len()) {
+        let days = SCAN_AGE_MAX.as_hours() / 24;
+        let hosts = count(more, "more host");
+        printer.complain(format_args!("warning: {hosts} last scanned more than {days} days ago"));
     }
 }

@@ -22,10 +22,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Heavy or dangerous dependencies and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 10] = [
+const FENCES: [(&str, &[&str]); 11] = [
     ("russh", &["fleet", "testkit"]),
     ("sqlx", &["store"]),
-    ("reqwest", &["advisory"]),
+    ("reqwest", &["advisory", "control"]),
+    ("lettre", &["control"]),
     ("starlark", &["lang", "plan"]),
     ("starlark_lsp", &["lang"]),
     ("lsp-server", &["lang"]),

@@ -144,7 +144,7 @@ fn past() -> Ifrit {
     let path = ifrit.directory().join("past.db");
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let store = Store::open(&DatabaseUrl::sqlite(&path)).await.expect("opened");
-        store.sync_inventory(&inventory, time("2026-03-01T10:00:00Z")).await.expect("synced");
+        store.sync_inventory(&inventory, None, time("2026-03-01T10:00:00Z")).await.expect("synced");
         store.record_collections(&looks, time("2026-03-04T10:00:00Z")).await.expect("recorded");
         store.close().await;
     });

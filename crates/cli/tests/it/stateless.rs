@@ -41,7 +41,7 @@ fn version_compare_answers_each_line_of_standard_input() {
 
 #[test]
 fn an_unknown_ecosystem_is_a_usage_error() {
-    let output = Ifrit::new().run(&["version-compare", "npm", "1", "2"]).expect_exit(2);
+    let output = Ifrit::new().run(&["version-compare", "cobol", "1", "2"]).expect_exit(2);
     assert!(output.stderr.contains("expected one of apk"), "{}", output.stderr);
 }
 
@@ -110,6 +110,36 @@ fn a_broken_feed_makes_silence_unknown_only_where_it_could_hide_a_finding() {
     // Half of a security database may have held the one entry that counts.
     ifrit.write("feeds/community.json", &secdb[..secdb.len() / 2]);
     let _ = audit().expect_exit(3);
+}
+
+#[test]
+fn audit_root_looks_through_software_where_it_is_told_to() {
+    let ifrit = Ifrit::new();
+    ifrit.write("root/etc/os-release", "ID=alpine\nVERSION_ID=3.18.0\n");
+    ifrit.write("root/lib/apk/db/installed", "P:musl\nV:1.2.4-r9\nA:x86_64\no:musl\n\n");
+    let package = r#"{"name": "left-pad", "version": "1.2.0"}"#;
+    ifrit.write("root/srv/shop/node_modules/left-pad/package.json", package);
+    let secdb = std::fs::read_to_string(fixture("feeds/alpine/secdb/v3.18/main.json")).expect("the fixture");
+    ifrit.write("feeds/main.json", &secdb);
+    let record = r#"{"id": "GHSA-xxxx-2098-0001", "aliases": ["CVE-2098-0001"], "modified": "2098-01-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "npm", "name": "left-pad"},
+        "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "1.3.0"}]}]}]}"#;
+    ifrit.write("feeds/left-pad.json", record);
+    let audit =
+        |more: &[&str]| ifrit.run(&[&["audit-root", "root", "--feeds", "feeds", "--json"], more].concat());
+    assert_eq!(audit(&[]).expect_exit(0).rows().len(), 0, "nobody said where to look");
+    let rows = audit(&["--software", "srv/shop"]).expect_exit(1).rows();
+    let found = (&rows[0]["package"], &rows[0]["installed"], &rows[0]["fixed"], &rows[0]["ecosystem"]);
+    assert_eq!(found, (&"left-pad".into(), &"1.2.0".into(), &"1.3.0".into(), &"npm".into()));
+    assert_eq!(rows[0]["path"], "/srv/shop/node_modules/left-pad/package.json");
+    let _ = audit(&["--software", "srv/none"]).expect_exit(4);
+    std::os::unix::fs::symlink("/etc", ifrit.directory().join("root/srv/out")).expect("a link");
+    let output = audit(&["--software", "srv/out"]).expect_exit(4);
+    assert!(
+        output.stderr.contains("leads out of the root") || output.stderr.contains("cannot read"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

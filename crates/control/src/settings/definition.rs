@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Value;
+use super::{Value, notify};
 
 /// What a setting can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Definition {
 }
 
 /// Every setting. Top-level keys first, then section by section (TOML wants it so).
-pub const DEFINITIONS: [Definition; 23] = [
+pub const DEFINITIONS: [Definition; 37] = [
     Definition {
         key: "database",
         kind: Kind::Text,
@@ -156,8 +156,9 @@ pub const DEFINITIONS: [Definition; 23] = [
             "epss",
             "freebsd-vuxml",
             "news",
+            "osv",
         ]),
-        doc: "Feeds that `ifrit feeds sync` fetches. Besides these there is `osv`.",
+        doc: "Feeds that `ifrit feeds sync` fetches.",
     },
     Definition {
         key: "feeds.timeout_secs",
@@ -206,13 +207,18 @@ pub const DEFINITIONS: [Definition; 23] = [
         doc: "Debian's lists of DSA and DLA advisories: they give the tracker's CVEs the names of advisories.",
     },
     Definition {
-        key: "feeds.osv_urls",
+        key: "feeds.osv_url",
+        kind: Kind::Text,
+        preset: Preset::Text("https://osv-vulnerabilities.storage.googleapis.com/{ecosystem}/all.zip"),
+        doc: "OSV's archive of one ecosystem. `{ecosystem}` becomes `Go`, `crates.io`, `Maven`, `npm` or `PyPI`, for each \
+              whose software a scan has found outside of packages.",
+    },
+    Definition {
+        key: "feeds.osv_ecosystems",
         kind: Kind::Texts,
-        preset: Preset::Texts(&[
-            "https://osv-vulnerabilities.storage.googleapis.com/Alpine/all.zip",
-            "https://osv-vulnerabilities.storage.googleapis.com/Debian/all.zip",
-        ]),
-        doc: "Archives or documents of OSV records; of ecosystems that ifrit matches.",
+        preset: Preset::Texts(&[]),
+        doc: "OSV ecosystems to fetch beside those that hosts have software of: `Go`, `Maven`; also `Alpine` and `Debian`, \
+              which add to the distribution's own feed.",
     },
     Definition {
         key: "feeds.kev_url",
@@ -246,6 +252,91 @@ pub const DEFINITIONS: [Definition; 23] = [
         preset: Preset::Texts(&[]),
         doc: "Public keys of feed bundles that `ifrit feeds import` takes, as `ifrit feeds keygen` prints them.",
     },
+    Definition {
+        key: "deploy.parallel",
+        kind: Kind::Whole { min: 1, max: 1000 },
+        preset: Preset::Whole(64),
+        doc: "How many hosts a plan is applied to at the same time; `--parallel` overrides it.",
+    },
+    Definition {
+        key: "deploy.host_timeout_secs",
+        kind: Kind::Whole { min: 1, max: 86_400 },
+        preset: Preset::Whole(3600),
+        doc: "Seconds for all steps of one host in one run, connecting included. Each step has a limit of its own beside it.",
+    },
+    Definition {
+        key: "deploy.failures_percent_max",
+        kind: Kind::Whole { min: 0, max: 100 },
+        preset: Preset::Whole(20),
+        doc: "How many of a plan's hosts may fail, in percent, before a run starts no further ones; `--max-failures` \
+              overrides it. Hosts that run already end in order.",
+    },
+    Definition {
+        key: "approval.access",
+        kind: Kind::OneOf(&["none", "four-eyes"]),
+        preset: Preset::Text("none"),
+        doc: "Whether a plan with a step that changes who gets in (accounts, keys, privileges, sshd, firewall) needs the \
+              approval of a second person before `ifrit apply` takes it.",
+    },
+    Definition {
+        key: "approval.data",
+        kind: Kind::OneOf(&["none", "four-eyes"]),
+        preset: Preset::Text("none"),
+        doc: "As `approval.access`, for steps that lose something that no step brings back.",
+    },
+    Definition {
+        key: "approval.reboot",
+        kind: Kind::OneOf(&["none", "four-eyes"]),
+        preset: Preset::Text("none"),
+        doc: "As `approval.access`, for steps that restart a host.",
+    },
+    Definition {
+        key: "approval.restart",
+        kind: Kind::OneOf(&["none", "four-eyes"]),
+        preset: Preset::Text("none"),
+        doc: "As `approval.access`, for steps that stop or restart a service.",
+    },
+    Definition {
+        key: "approval.unknown",
+        kind: Kind::OneOf(&["none", "four-eyes"]),
+        preset: Preset::Text("none"),
+        doc: "As `approval.access`, for steps whose effect is known to their author alone: commands.",
+    },
+    Definition {
+        key: "approval.expires_hours",
+        kind: Kind::Whole { min: 1, max: 720 },
+        preset: Preset::Whole(24),
+        doc: "Hours after which an approval no longer counts.",
+    },
+    Definition {
+        key: "secrets.source",
+        kind: Kind::OneOf(&["sealed", "file", "env", "command"]),
+        preset: Preset::Text("sealed"),
+        doc: "Where `secret(\"NAME\")` in deploys finds its value: `sealed` in the database (`ifrit secret set`), `file`: \
+              the file NAME below `secrets.directory`, `env`: the environment variable `IFRIT_SECRET_NAME` (capitals; \
+              `_` for everything else but digits), `command`: what `secrets.command` prints.",
+    },
+    Definition {
+        key: "secrets.directory",
+        kind: Kind::Text,
+        preset: Preset::Text("secrets"),
+        doc: "The directory with a file for each secret, where `secrets.source` is `file`. `~/` is the home directory; \
+              other relative paths start at this file. Keep it out of git.",
+    },
+    Definition {
+        key: "secrets.command",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Program and arguments that print a secret, where `secrets.source` is `command`; `{name}` in an argument \
+              becomes the secret's name. No shell is involved. For example `[\"pass\", \"show\", \"ifrit/{name}\"]`.",
+    },
+    Definition {
+        key: "secrets.key_file",
+        kind: Kind::Text,
+        preset: Preset::Text("~/.config/ifrit/secrets.key"),
+        doc: "The key that seals secrets in the database and that tells versions of a secret apart in plans, whatever \
+              `secrets.source` is; `ifrit secret keygen` makes it. Everybody who plans and applies needs the same one.",
+    },
 ];
 
 /// Returns the `ifrit.toml` that `ifrit init` writes: every key, commented out at its default.
@@ -267,6 +358,7 @@ pub fn render_template() -> String {
         }
         let _ = writeln!(text, "# {key} = {}", definition.default_value());
     }
+    text.push_str(notify::render_template());
     text
 }
 
@@ -287,6 +379,7 @@ pub fn render_reference() -> String {
             definition.default_value()
         );
     }
+    text.push_str(&notify::render_reference());
     text
 }
 

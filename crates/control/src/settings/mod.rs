@@ -3,12 +3,16 @@
 //! `ifrit init` and docs/reference/config.md all follow it.
 
 mod definition;
+mod deploy;
+mod notify;
 mod read;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use definition::{DEFINITIONS, Definition, Kind, render_reference, render_template};
+pub use deploy::SecretPlace;
+pub use notify::{ChannelKind, ChannelSettings, SecretSource};
 pub use read::read;
 
 /// Where a value comes from.
@@ -85,6 +89,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     entries: Vec<Entry>,
+    /// The channels of `[notify.NAME]`, sorted by name.
+    channels: Vec<ChannelSettings>,
     /// Whether a fault in the file may hide what it says of the database.
     has_hiding_fault: bool,
 }
@@ -96,7 +102,11 @@ impl Default for Settings {
             value: definition.default_value(),
             origin: Origin::Default,
         };
-        Self { entries: DEFINITIONS.iter().map(entry).collect(), has_hiding_fault: false }
+        Self {
+            entries: DEFINITIONS.iter().map(entry).collect(),
+            channels: Vec::new(),
+            has_hiding_fault: false,
+        }
     }
 }
 
@@ -104,6 +114,11 @@ impl Settings {
     /// Returns every key with its value and origin, for `ifrit config show`.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Returns the channels that the bell rings on, sorted by name.
+    pub fn channels(&self) -> &[ChannelSettings] {
+        &self.channels
     }
 
     /// Returns the defaults for a file that nothing could be read of.
@@ -214,9 +229,14 @@ impl Settings {
         self.texts("feeds.debian_list_urls")
     }
 
-    /// Returns the URLs of OSV records.
-    pub fn feeds_osv_urls(&self) -> &[String] {
-        self.texts("feeds.osv_urls")
+    /// Returns the template of the URL of an OSV archive.
+    pub fn feeds_osv_url(&self) -> &str {
+        self.text("feeds.osv_url")
+    }
+
+    /// Returns the OSV ecosystems that are fetched whatever hosts have.
+    pub fn feeds_osv_ecosystems(&self) -> &[String] {
+        self.texts("feeds.osv_ecosystems")
     }
 
     /// Returns the URL of CISA's catalogue.
@@ -292,10 +312,12 @@ mod tests {
         assert!(!settings.feeds_enabled().is_empty() && settings.feeds_timeout() > Duration::ZERO);
         assert!(settings.feeds_alpine_secdb_url().contains("{release}/{repository}"));
         assert_eq!((settings.feeds_alpine_releases().len(), settings.feeds_trusted_keys().len()), (0, 0));
+        assert!(
+            settings.feeds_osv_url().contains("{ecosystem}") && settings.feeds_osv_ecosystems().is_empty()
+        );
         let lists = [
             settings.feeds_alpine_repositories(),
             settings.feeds_debian_list_urls(),
-            settings.feeds_osv_urls(),
             settings.feeds_news_urls(),
         ];
         assert!(lists.iter().all(|list| !list.is_empty()));

@@ -6,7 +6,7 @@ use model::{Code, Place, Problem};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{DEFINITIONS, Definition, Kind, Origin, Settings, Value};
+use super::{DEFINITIONS, Definition, Kind, Origin, Settings, Value, notify};
 
 /// Names that are this unlike are not suggested (Jaro-Winkler, 0 to 1).
 const SUGGESTION_LIKENESS_MIN: f64 = 0.75;
@@ -44,9 +44,25 @@ impl Reader<'_> {
                 self.entry(definition, key.span(), value);
             } else if let (true, DeValue::Table(inner)) = (is_section(&full), value.get_ref()) {
                 self.table(&full, inner);
+            } else if let (notify::SECTION, DeValue::Table(channels)) = (full.as_str(), value.get_ref()) {
+                self.channels(channels);
             } else {
                 self.unknown(&full, key.span());
             }
+        }
+    }
+
+    fn channels(&mut self, table: &DeTable<'_>) {
+        let (channels, faults) = notify::read(table);
+        for (offset, channel) in channels {
+            let (line, _) = self.line_and_column(offset);
+            self.settings.channels.push(notify::ChannelSettings { line, ..channel });
+        }
+        for fault in faults {
+            let code = if fault.is_unknown_key { Code::ConfigUnknownKey } else { Code::ConfigInvalidValue };
+            let mut problem = Problem::new(code, self.place(fault.offset..fault.offset), fault.message);
+            problem.hint = fault.hint;
+            self.problems.push(problem);
         }
     }
 
@@ -173,6 +189,33 @@ mod tests {
         );
         assert!(!settings.ssh_uses_agent());
         assert_eq!(settings.ssh_parallel(), 64);
+    }
+
+    #[test]
+    fn channels_are_read_and_faulty_ones_left_out() {
+        let settings = check(
+            "[notify.team]\nkind = \"ntfy\"\nurl = \"https://ntfy.example.net/t\"\ntoken_file = \"t\"\n\
+             [notify.acme]\nkind = \"mail\"\nsmtp = \"smtp://mail\"\nfrom = \"a@b\"\nto = [\"c@d\"]\nonly = \"urgent\"\n\
+             clients = [\"acme\"]\n",
+            &[],
+        );
+        let names: Vec<_> = settings.channels().iter().map(|it| (it.name.as_str(), it.line)).collect();
+        assert_eq!(names, [("acme", 5), ("team", 1)]);
+        assert!(settings.channels()[0].is_urgent_only && settings.channels()[0].clients.len() == 1);
+        let settings = check(
+            "[notify.a]\nkind = \"pager\"\n[notify.b]\nkind = \"ntfy\"\n[notify.c]\nkind = \"webhook\"\nurl = \"x\"\n\
+             secret_env = \"X\"\nsecret_file = \"y\"\n[notify.d]\nkind = \"ntfy\"\nurl = \"x\"\ntoken = \"hush\"\nsmtp = \"y\"\n\
+             [notify.e]\nkind = \"ntfy\"\nurl = \"x\"\n",
+            &[
+                "ifrit.toml:2:1: error[config.invalid-value]: `notify.a.kind` takes `ntfy`, `webhook` or `mail`, got `pager`",
+                "ifrit.toml:3:9: error[config.invalid-value]: `notify.b.url` is missing",
+                "ifrit.toml:8:1: error[config.invalid-value]: `notify.c.secret_file` and `notify.c.secret_env` exclude each other",
+                "ifrit.toml:13:1: error[config.unknown-key]: unknown key `notify.d.token` (a channel has kind, only, clients, url, \
+                 token_file, token_env, secret_file, secret_env, smtp, from, to, user, password_file, password_env)",
+                "ifrit.toml:14:1: error[config.invalid-value]: `notify.d.smtp` means nothing for this kind of channel",
+            ],
+        );
+        assert_eq!(settings.channels().len(), 1, "the sound one counts");
     }
 
     #[test]

@@ -1,0 +1,161 @@
+//! A plan for people: hosts with the same plan stand together.
+
+use control::deploy::{LeftOut, SavedPlan};
+use model::{Change, Condition, DiffLine, HostName, HostPlan, Plan, Risk, Step};
+
+use super::count;
+use crate::printer::Printer;
+
+/// The host names that a heading shows; of more, the rest is counted.
+const NAMES_MAX: usize = 12;
+
+/// Prints what a plan does.
+pub fn print_plan(plan: &Plan, printer: &mut Printer) {
+    let (mut settled, mut groups): (Vec<&HostName>, Vec<Vec<&HostPlan>>) = (Vec::new(), Vec::new());
+    for host in &plan.hosts {
+        if control::deploy::changes(host) == 0 {
+            settled.push(&host.host);
+            continue;
+        }
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| looks_same(first, host))) {
+            Some(group) => group.push(host),
+            None => groups.push(vec![host]),
+        }
+    }
+    for group in &groups {
+        print_group(group, printer);
+    }
+    if !settled.is_empty() {
+        printer.data(format_args!("{}: as it should be", names(&settled)));
+        printer.data("");
+    }
+    if plan.waves.len() > 1 {
+        for (number, wave) in plan.waves.iter().enumerate() {
+            printer.data(format_args!("wave {}: {}", number + 1, names(&wave.iter().collect::<Vec<_>>())));
+        }
+        printer.data("");
+    }
+}
+
+fn print_group(group: &[&HostPlan], printer: &mut Printer) {
+    let Some(first) = group.first() else { return };
+    let hosts: Vec<_> = group.iter().map(|host| &host.host).collect();
+    let same = match group.len() {
+        1 => String::new(),
+        many => format!(" ({many} hosts, same plan)"),
+    };
+    printer.data(format_args!("{}{same}", names(&hosts)));
+    let unchanged = first.steps.iter().filter(|step| step.change == Change::None).count();
+    for (number, step) in first.steps.iter().enumerate().filter(|(_, step)| step.change != Change::None) {
+        printer.data(format_args!("  {:>3} {}", number + 1, heading(step)));
+        for line in &step.diff {
+            printer.data(format_args!("        {}", diff_line(line)));
+        }
+    }
+    if unchanged > 0 {
+        printer.data(format_args!("      {} as it should be", count(unchanged, "step")));
+    }
+    printer.data("");
+}
+
+/// Says in one line what a step does and when.
+pub fn heading(step: &Step) -> String {
+    let mut text = format!("{} {}", step.operation, step.subject);
+    if let Condition::AnyChanged(steps) = &step.condition {
+        let numbers: Vec<_> = steps.iter().map(|step| (step + 1).to_string()).collect();
+        text.push_str(&format!(", if {} changes something", numbers.join(" or ")));
+    }
+    if step.is_handler {
+        text.push_str(", at the end");
+    }
+    if step.change == Change::Undecided {
+        text.push_str(", decided on the host");
+    }
+    if !step.risks.is_empty() {
+        text.push_str(&format!(
+            " [{}]",
+            step.risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    text
+}
+
+fn diff_line(line: &DiffLine) -> String {
+    match line {
+        DiffLine::Same(text) => format!("  {text}"),
+        DiffLine::Removed(text) => format!("- {text}"),
+        DiffLine::Added(text) => format!("+ {text}"),
+    }
+}
+
+/// Says whether two plans are the same to a reader.
+fn looks_same(one: &HostPlan, other: &HostPlan) -> bool {
+    let is_same = |a: &Step, b: &Step| {
+        (a.change, a.is_handler) == (b.change, b.is_handler)
+            && (&a.operation, &a.subject, &a.condition) == (&b.operation, &b.subject, &b.condition)
+            && (&a.risks, &a.diff) == (&b.risks, &b.diff)
+    };
+    one.steps.len() == other.steps.len() && one.steps.iter().zip(&other.steps).all(|(a, b)| is_same(a, b))
+}
+
+fn names(hosts: &[&HostName]) -> String {
+    let shown: Vec<_> = hosts.iter().take(NAMES_MAX).map(|host| host.as_str()).collect();
+    match hosts.len().saturating_sub(NAMES_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Prints the hosts that are not in a plan.
+pub fn print_left_out(left_out: &[LeftOut], printer: &mut Printer) {
+    for host in left_out {
+        printer.complain(format_args!("{}: left out", host.host));
+        host.problems.iter().for_each(|problem| printer.problem(problem));
+    }
+}
+
+/// Prints what may be wrong with a plan.
+pub fn print_notes(saved: &SavedPlan, printer: &mut Printer) {
+    for note in &saved.notes {
+        let hosts = names(&note.hosts.iter().collect::<Vec<_>>());
+        let hosts = if hosts.is_empty() { hosts } else { format!(" ({hosts})") };
+        printer.complain(format_args!("{}: {}{hosts}", note.severity.as_str(), note.message));
+    }
+}
+
+/// Prints the last lines about a plan: totals, and what it was made of.
+pub fn print_totals(saved: &SavedPlan, left_out: usize, printer: &mut Printer) {
+    let counts = saved.counts();
+    let left = if left_out == 0 { String::new() } else { format!(", {left_out} left out") };
+    printer.data(format_args!(
+        "{}: {} change, {} as they should be{left}",
+        count(counts.hosts + left_out, "host"),
+        counts.changing,
+        counts.unchanged
+    ));
+    let made_of = match (&saved.commit, saved.is_dirty) {
+        (Some(commit), false) => format!("of commit {}", commit.get(..12).unwrap_or(commit)),
+        (Some(commit), true) => {
+            format!("of commit {} with changes that are not committed", commit.get(..12).unwrap_or(commit))
+        }
+        (None, _) => "of no commit".to_owned(),
+    };
+    printer.data(format_args!("{} by {}, {made_of}", saved.id, saved.author));
+}
+
+/// Prints what to type next about a plan.
+pub fn print_next(saved: &SavedPlan, printer: &mut Printer) {
+    if saved.counts().changing == 0 {
+        return;
+    }
+    if saved.needs_approval.is_empty() {
+        printer.say(format_args!("next: ifrit apply {}", saved.id));
+    } else {
+        let risks: Vec<_> = saved.needs_approval.iter().map(|risk| Risk::as_str(*risk)).collect();
+        printer.say(format_args!(
+            "next: somebody else runs `ifrit approve {}` (risk: {})",
+            saved.id,
+            risks.join(", ")
+        ));
+    }
+}

@@ -1,0 +1,319 @@
+//! `ifrit apply` and `ifrit run`: runs of saved plans. The intent is on record before a host is touched, the
+//! outcome before the host forgets it, and what was lost between the two is settled by `resume`.
+
+mod claims;
+mod recorder;
+mod resume;
+mod runs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet::{ApplyOptions, ApplyRequest, FailureLimit, Target};
+use jiff::Timestamp;
+use model::{ClientName, Host, HostName, Plan, Problem, RunId};
+use plan::ApprovedPlan;
+use store::{NewRun, PlanRecord, Via};
+use tokio::sync::mpsc::{Sender, channel};
+
+use crate::approve;
+use crate::deploy::record::{Action, event, random};
+use crate::deploy::{Connections, FixError, PlanId, load_plan};
+use crate::error::Error;
+use crate::reach::{Reached, reach};
+use crate::scan::limits;
+use crate::secrets::{Environment, Secrets};
+use crate::session::Session;
+use claims::{Claims, claim};
+pub use fleet::StopSignal;
+pub use plan::apply::StepReport;
+use recorder::{Recorder, Task};
+pub use resume::resume;
+pub use runs::{HostLine, RunHost, RunLine, RunStep, RunView, StepText, run, runs};
+pub use store::RunHostState;
+
+/// How many events of a run may wait to be recorded: then the hosts wait.
+const EVENTS_MAX: usize = 256;
+
+/// How a run is to be done.
+#[derive(Clone)]
+pub struct Running {
+    /// Hosts at the same time; `None` = as the settings say.
+    pub parallel: Option<usize>,
+    /// How many hosts may fail before no further one is started, `3` or `10%`; `None` = as the settings say.
+    pub max_failures: Option<String>,
+    /// Where secrets may come from.
+    pub environment: Environment,
+    /// Lets somebody stop it: hosts at work come to their end, no further one is started.
+    pub stop: StopSignal,
+}
+
+/// Something that happened at a host of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunUpdate {
+    /// The host.
+    pub host: HostName,
+    /// What happened.
+    pub kind: RunUpdateKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunUpdateKind {
+    /// Another ifrit holds it, alive or dead, until then at least; its turn comes later.
+    Held {
+        /// When the claim ends, if nobody renews it.
+        until: Timestamp,
+    },
+    /// Its turn has come.
+    Connecting,
+    /// Its script runs.
+    Began,
+    /// A step was reached.
+    Started {
+        /// Its place in the host's steps, from 0.
+        step: usize,
+    },
+    /// A step has ended.
+    Ended {
+        /// Its place in the host's steps, from 0.
+        step: usize,
+        /// What came of it.
+        report: StepReport,
+    },
+    /// Nothing more will come of it.
+    Finished(Box<HostResult>),
+}
+
+/// What came of one host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostResult {
+    /// Its client.
+    pub client: ClientName,
+    /// The host.
+    pub host: HostName,
+    /// How it ended.
+    pub state: RunHostState,
+    /// Why it ended so, where the steps do not say it.
+    pub why: Option<Problem>,
+    /// For each step of its plan.
+    pub steps: Vec<StepReport>,
+    /// How long it took, from its turn to its end.
+    pub duration: Option<Duration>,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunAnswer {
+    /// The run.
+    pub run: RunId,
+    /// Its plan.
+    pub plan_id: PlanId,
+    /// What it was to do.
+    pub plan: Plan,
+    /// One for each host that had something to do, in the plan's order.
+    pub hosts: Vec<HostResult>,
+    /// How many hosts of the plan had nothing to do.
+    pub settled: usize,
+    /// What is wrong with the SSH configuration and known_hosts, whichever host it concerns.
+    pub problems: Vec<Problem>,
+}
+
+/// Applies a saved plan, exactly as it was saved.
+///
+/// # Errors
+/// [`FixError::NotApproved`]; [`FixError::PlanDamaged`]; [`Error::Store`] where the record cannot be
+/// written: then no further host is started. What goes wrong at a host is a part of the answer.
+pub async fn apply(
+    session: &Session,
+    plan_id: &str,
+    running: &Running,
+    connections: &Connections,
+    updates: Sender<RunUpdate>,
+) -> Result<RunAnswer, Error> {
+    let (record, plan, _) = load_plan(session, plan_id).await?;
+    let approved = approve::check(session, &record, plan, session.clock.now()).await?;
+    let run = RunId::from_bytes(random()?);
+    let (hosts, mut refused) = hosts_to_touch(session, approved.plan());
+    let names: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
+    let settled = approved.plan().hosts.len() - hosts.len() - refused.len();
+    let ready = Ready::new(session, run, record, approved, running).await?;
+    if names.is_empty() {
+        return Ok(ready.answer(refused, settled, Vec::new()));
+    }
+    let new = NewRun {
+        id: &ready.run,
+        plan: &ready.record.id,
+        actor: &session.surroundings.person,
+        via: Via::Cli,
+        begun_at: session.clock.now(),
+        hosts: &names,
+    };
+    session.store.begin_run(&new, &[ready.event(session, "run.begin")?]).await?;
+    let Claims { claimed, refused: held } = claim(session, &ready, &names).await?;
+    refused.extend(held);
+    let Reached { targets, problems } = reach(session, &of_names(&hosts, &claimed)).await?;
+    let recorder = Recorder::new(session, &ready, Task::Apply, updates);
+    let results = ready.work(recorder, targets, BTreeMap::new(), false, connections).await;
+    let results = finish(session, &ready, results).await?;
+    refused.extend(results);
+    Ok(ready.answer(refused, settled, problems))
+}
+
+/// Ends a run on record whatever came of it.
+async fn finish<T>(session: &Session, ready: &Ready, results: Result<T, Error>) -> Result<T, Error> {
+    let ended = match ready.event(session, "run.end") {
+        Ok(record) => {
+            session.store.end_run(&ready.run, session.clock.now(), &[record]).await.map_err(Error::from)
+        }
+        Err(error) => Err(error),
+    };
+    let released = session.store.release_claims(&ready.run).await;
+    let results = results?;
+    ended?;
+    released?;
+    Ok(results)
+}
+
+/// Returns the declared hosts of a plan that have something to do, and those that are no longer declared.
+fn hosts_to_touch<'s>(session: &'s Session, plan: &Plan) -> (Vec<&'s Host>, Vec<HostResult>) {
+    let (mut hosts, mut refused) = (Vec::new(), Vec::new());
+    for host in plan.hosts.iter().filter(|host| crate::deploy::changes(host) > 0) {
+        let declared = session.workspace.inventory.host(host.host.as_str());
+        match declared.filter(|declared| declared.client == host.client) {
+            Some(declared) => hosts.push(declared),
+            None => {
+                let why = claims::problem(&host.host, "it is no longer declared for this client: plan again");
+                refused.push(claims::refused(&host.client, &host.host, why));
+            }
+        }
+    }
+    (hosts, refused)
+}
+
+fn of_names<'s>(hosts: &[&'s Host], names: &[HostName]) -> Vec<&'s Host> {
+    let names: BTreeSet<&HostName> = names.iter().collect();
+    hosts.iter().filter(|host| names.contains(&host.name)).copied().collect()
+}
+
+/// A run that is ready to go.
+pub(crate) struct Ready {
+    pub run: RunId,
+    pub record: PlanRecord,
+    pub plan: Arc<ApprovedPlan>,
+    pub clients: BTreeMap<HostName, ClientName>,
+    pub options: ApplyOptions,
+    secrets: Arc<Secrets>,
+}
+
+impl Ready {
+    pub(crate) async fn new(
+        session: &Session,
+        run: RunId,
+        record: PlanRecord,
+        plan: ApprovedPlan,
+        running: &Running,
+    ) -> Result<Self, Error> {
+        let settings = &session.workspace.settings;
+        let failures = match &running.max_failures {
+            Some(text) => failure_limit(text)?,
+            None => FailureLimit::Percent(settings.deploy_failures_percent_max()),
+        };
+        let options = ApplyOptions {
+            limits: limits(session),
+            parallel: running.parallel.unwrap_or_else(|| settings.deploy_parallel()),
+            host_deadline: Some(settings.deploy_host_timeout()),
+            failures,
+            stop: running.stop.clone(),
+            ..ApplyOptions::default()
+        };
+        let secrets = Arc::new(Secrets::open(session, Arc::clone(&running.environment)).await?);
+        let clients = plan.plan().hosts.iter().map(|host| (host.host.clone(), host.client.clone())).collect();
+        Ok(Self { run, record, plan: Arc::new(plan), clients, options, secrets })
+    }
+
+    /// Makes a record about the run as a whole.
+    pub(crate) fn event(&self, session: &Session, action: &'static str) -> Result<store::NewRecord, Error> {
+        event(session, self.action(action))
+    }
+
+    /// Returns what records about this run have in common.
+    pub(crate) fn action(&self, action: &'static str) -> Action {
+        Action {
+            target: self.record.deploy.clone(),
+            action,
+            plan: Some(self.record.hash),
+            commit: self.record.commit.clone(),
+            more: vec![("run", self.run.as_str().into()), ("plan", self.record.id.as_str().into())],
+            ..Action::default()
+        }
+    }
+
+    /// Applies the plan to hosts whose claims are held.
+    pub(crate) async fn work(
+        &self,
+        recorder: Recorder<'_>,
+        targets: Vec<Target>,
+        earlier: recorder::Earlier,
+        rerun: bool,
+        connections: &Connections,
+    ) -> Result<Vec<HostResult>, Error> {
+        let targets = recorder.start(targets).await?;
+        let secrets = Arc::clone(&self.secrets);
+        let request = ApplyRequest {
+            plan: Arc::clone(&self.plan),
+            run: self.run.clone(),
+            targets,
+            earlier,
+            rerun,
+            secrets: Arc::new(move |secret| secrets.value(secret)),
+        };
+        let (sender, receiver) = channel(EVENTS_MAX);
+        let apply = fleet::apply(request, connections.connector(), &self.options, sender);
+        let (report, pending) = tokio::join!(apply, recorder.record(receiver));
+        recorder.finish(pending, report).await
+    }
+
+    /// Joins everything to the answer, in the plan's order.
+    pub(crate) fn answer(&self, hosts: Vec<HostResult>, settled: usize, problems: Vec<Problem>) -> RunAnswer {
+        let plan = self.plan.plan().clone();
+        let mut by_name: BTreeMap<HostName, HostResult> =
+            hosts.into_iter().map(|host| (host.host.clone(), host)).collect();
+        let hosts = plan.hosts.iter().filter_map(|host| by_name.remove(&host.host)).collect();
+        RunAnswer { run: self.run.clone(), plan_id: self.record.id.clone(), plan, hosts, settled, problems }
+    }
+}
+
+fn failure_limit(text: &str) -> Result<FailureLimit, Error> {
+    let wrong = || Error::from(FixError::FailureLimit { given: text.escape_default().to_string() });
+    match text.strip_suffix('%') {
+        Some(percent) => match percent.parse() {
+            Ok(percent @ 0..=100) => Ok(FailureLimit::Percent(percent)),
+            Ok(_) | Err(_) => Err(wrong()),
+        },
+        None => text.parse().map(FailureLimit::Hosts).map_err(|_| wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_limits_are_numbers_or_shares() {
+        for (text, expected) in [
+            ("0", Some(FailureLimit::Hosts(0))),
+            ("12", Some(FailureLimit::Hosts(12))),
+            ("10%", Some(FailureLimit::Percent(10))),
+            ("100%", Some(FailureLimit::Percent(100))),
+            ("101%", None),
+            ("-1", None),
+            ("", None),
+            ("%", None),
+            ("many", None),
+        ] {
+            assert_eq!(failure_limit(text).ok(), expected, "{text}");
+        }
+    }
+}

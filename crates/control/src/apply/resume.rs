@@ -1,0 +1,211 @@
+//! `ifrit run resume`: finds out what hosts in doubt have done, and finishes what is left of a run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet::SettleRequest;
+use jiff::Timestamp;
+use model::{HostName, StepOutcome};
+use store::{ClientScope, HostEnd, RunDetail, RunHostRecord, RunHostState, UnsettledHost};
+use tokio::sync::mpsc::{Sender, channel};
+
+use super::claims::{self, Claims, claim};
+use super::recorder::{Earlier, Recorder, Task};
+use super::{EVENTS_MAX, HostResult, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, of_names};
+use crate::approve;
+use crate::deploy::record::outcome;
+use crate::deploy::{Connections, FixError, load_plan};
+use crate::error::Error;
+use crate::reach::{Reached, reach};
+use crate::session::Session;
+
+/// How long to wait between two looks at a claim that a dead controller may have left.
+const CLAIM_POLL: Duration = Duration::from_millis(500);
+
+/// Resumes a run: waits for the claims of a controller that died (half a minute at most), settles the hosts
+/// in doubt, and takes the steps that are left there and on hosts that had no turn. Hosts where a step failed
+/// or was stale are left alone: plan those again. `rerun` takes steps again of which nobody can tell
+/// whether they have ended. An approval that counted when the run began still counts.
+///
+/// # Errors
+/// [`FixError::NothingToResume`]; as [`super::apply`].
+pub async fn resume(
+    session: &Session,
+    run_id: &str,
+    rerun: bool,
+    running: &Running,
+    connections: &Connections,
+    updates: Sender<RunUpdate>,
+) -> Result<RunAnswer, Error> {
+    let detail = session.store.run(&ClientScope::All, run_id).await?;
+    let open = wait_for_claims(session, &detail, &updates).await?;
+    let (record, plan, _) = load_plan(session, detail.record.plan.as_str()).await?;
+    let approved = approve::check(session, &record, plan, detail.record.begun_at).await?;
+    let ready = Ready::new(session, detail.record.id.clone(), record, approved, running).await?;
+    close_dead(session, &ready, &open).await?;
+    let known = known_outcomes(&detail);
+    let doubtful: BTreeSet<HostName> = open.iter().map(|host| host.host.clone()).collect();
+    let left: Vec<HostName> =
+        detail.hosts.iter().filter(|host| is_left(host)).map(|host| host.host.clone()).collect();
+    if left.is_empty() {
+        return Err(FixError::NothingToResume { run: detail.record.id.to_string() }.into());
+    }
+    let resumed = Resumed { session, ready: &ready, connections, updates };
+    let results = resumed.go(&left, &doubtful, known, rerun).await;
+    let hosts = finish(session, &ready, results).await?;
+    Ok(ready.answer(hosts, 0, Vec::new()))
+}
+
+/// Says whether a host still has something to do in a run.
+fn is_left(host: &RunHostRecord) -> bool {
+    match host.state {
+        RunHostState::Waiting
+        | RunHostState::Started
+        | RunHostState::Refused
+        | RunHostState::Unreachable
+        | RunHostState::InDoubt
+        | RunHostState::NotStarted => true,
+        RunHostState::Done | RunHostState::Stopped => false,
+    }
+}
+
+/// Returns what is on record of the steps of hosts. What is not reached is not known.
+fn known_outcomes(detail: &RunDetail) -> Earlier {
+    let of = |host: &RunHostRecord| {
+        let steps = host.steps.iter().filter(|step| step.outcome != StepOutcome::NotReached);
+        (host.host.clone(), steps.map(|step| (step.step, step.outcome.clone())).collect())
+    };
+    detail.hosts.iter().map(of).collect()
+}
+
+/// Returns the hosts of a run that are in doubt, once nobody works on them any more.
+async fn wait_for_claims(
+    session: &Session,
+    detail: &RunDetail,
+    updates: &Sender<RunUpdate>,
+) -> Result<Vec<UnsettledHost>, Error> {
+    let mut last: Option<Timestamp> = None;
+    loop {
+        let now = session.clock.now();
+        let mut open = session.store.unsettled(&ClientScope::All, now).await?;
+        open.retain(|host| host.run == detail.record.id);
+        let held = open.iter().filter_map(|host| Some((host.held_until?, &host.host)));
+        let Some((held_until, host)) = held.max() else { return Ok(open) };
+        // A claim that is renewed has somebody alive behind it.
+        if last.is_some_and(|last| held_until > last) {
+            return Err(FixError::StillRunning { run: detail.record.id.to_string() }.into());
+        }
+        if last.is_none() {
+            let kind = RunUpdateKind::Held { until: held_until };
+            // Who watches may leave.
+            updates.send(RunUpdate { host: host.clone(), kind }).await.ok();
+        }
+        last = Some(held_until);
+        tokio::time::sleep(CLAIM_POLL).await;
+    }
+}
+
+/// Puts on record that nothing is known of hosts whose controller died.
+async fn close_dead(session: &Session, ready: &Ready, open: &[UnsettledHost]) -> Result<(), Error> {
+    let mut ends = Vec::new();
+    for host in open.iter().filter(|host| host.state == RunHostState::Started) {
+        let action = crate::deploy::record::Action {
+            client: Some(host.client.clone()),
+            target: host.host.to_string(),
+            outcome: Some(RunHostState::InDoubt.as_str().to_owned()),
+            ..ready.action("run.host")
+        };
+        ends.push(HostEnd {
+            host: host.host.clone(),
+            state: RunHostState::InDoubt,
+            last_step: host.last_step,
+            problem: Some(claims::problem(&host.host, "the ifrit that worked on it ended without a word")),
+            steps: Vec::new(),
+            record: outcome(session, host.intent, action)?,
+        });
+    }
+    if ends.is_empty() {
+        return Ok(());
+    }
+    Ok(session.store.finish_hosts(&ready.run, &ends, session.clock.now()).await?)
+}
+
+/// A run that goes on.
+struct Resumed<'s> {
+    session: &'s Session,
+    ready: &'s Ready,
+    connections: &'s Connections,
+    updates: Sender<RunUpdate>,
+}
+
+impl Resumed<'_> {
+    async fn go(
+        &self,
+        left: &[HostName],
+        doubtful: &BTreeSet<HostName>,
+        known: Earlier,
+        rerun: bool,
+    ) -> Result<Vec<HostResult>, Error> {
+        let Claims { claimed, mut refused } = claim(self.session, self.ready, left).await?;
+        let (to_settle, mut to_apply): (Vec<_>, Vec<_>) =
+            claimed.into_iter().partition(|host| doubtful.contains(host));
+        let mut earlier = known;
+        for result in self.settle(&to_settle, &earlier).await? {
+            let is_open = matches!(result.state, RunHostState::NotStarted)
+                || (result.state == RunHostState::InDoubt && rerun && result.why.is_none());
+            if is_open {
+                let told = result.steps.iter().enumerate();
+                let told = told.filter(|(_, step)| step.outcome != StepOutcome::NotReached);
+                earlier
+                    .insert(result.host.clone(), told.map(|(at, step)| (at, step.outcome.clone())).collect());
+                to_apply.push(result.host);
+            } else {
+                refused.push(result);
+            }
+        }
+        refused.extend(self.apply(&to_apply, earlier, rerun).await?);
+        Ok(refused)
+    }
+
+    /// Asks hosts what they have done.
+    async fn settle(&self, hosts: &[HostName], known: &Earlier) -> Result<Vec<HostResult>, Error> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorder = Recorder::new(self.session, self.ready, Task::Settle, self.updates.clone());
+        let recorder = recorder.knowing(known.clone());
+        let targets = recorder.start(self.reach(hosts).await?.targets).await?;
+        let plan = Arc::new(self.ready.plan.plan().clone());
+        let request = SettleRequest { plan, run: self.ready.run.clone(), targets };
+        let (sender, receiver) = channel(EVENTS_MAX);
+        let connector = self.connections.connector();
+        let settle = fleet::settle(request, connector, &self.ready.options, sender);
+        let (report, pending) = tokio::join!(settle, recorder.record(receiver));
+        recorder.finish(pending, report).await
+    }
+
+    /// Takes the steps that are left.
+    async fn apply(
+        &self,
+        hosts: &[HostName],
+        earlier: Earlier,
+        rerun: bool,
+    ) -> Result<Vec<HostResult>, Error> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Settling has given the claims back.
+        let Claims { claimed, refused } = claim(self.session, self.ready, hosts).await?;
+        let targets = self.reach(&claimed).await?.targets;
+        let recorder = Recorder::new(self.session, self.ready, Task::Apply, self.updates.clone());
+        let mut results = self.ready.work(recorder, targets, earlier, rerun, self.connections).await?;
+        results.extend(refused);
+        Ok(results)
+    }
+
+    async fn reach(&self, hosts: &[HostName]) -> Result<Reached, Error> {
+        let declared: Vec<_> = self.session.workspace.inventory.hosts.iter().collect();
+        reach(self.session, &of_names(&declared, hosts)).await
+    }
+}

@@ -1,0 +1,148 @@
+//! Why a plan could not be made, approved or applied at all. What went wrong on one host is a part of
+//! the answer instead.
+
+use std::path::PathBuf;
+
+use model::{PersonName, Problem};
+use thiserror::Error;
+
+use crate::error::ErrorKind;
+
+/// Why a plan could not be made, approved or applied.
+#[derive(Debug, Error)]
+pub enum FixError {
+    /// No deploy of this name.
+    #[error("no deploy `{given}` in deploys/")]
+    NoDeploy {
+        /// What was typed.
+        given: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Not one host could be planned.
+    #[error("no host could be planned; nothing was saved")]
+    NothingPlanned {
+        /// Why, for each.
+        problems: Vec<Problem>,
+    },
+    /// The order of the hosts that the deploy asks for makes no sense.
+    #[error("the order of hosts is not understood")]
+    Order {
+        /// Why.
+        problems: Vec<Problem>,
+    },
+    /// A saved plan cannot be read.
+    #[error("plan {id} cannot be read: {why}")]
+    PlanDamaged {
+        /// The plan.
+        id: String,
+        /// Why.
+        why: String,
+    },
+    /// The plan needs an approval that it does not have.
+    #[error("plan {id} is not approved: {why}")]
+    NotApproved {
+        /// The plan.
+        id: String,
+        /// What is missing.
+        why: String,
+    },
+    /// The approval cannot be given.
+    #[error("plan {id} cannot be approved: {why}")]
+    CannotApprove {
+        /// The plan.
+        id: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The approver made the plan.
+    #[error("{person} made the plan, so somebody else has to approve it")]
+    OwnApproval {
+        /// The author.
+        person: PersonName,
+    },
+    /// Nothing of a run is left to do.
+    #[error("run {run} has nothing to resume")]
+    NothingToResume {
+        /// The run.
+        run: String,
+    },
+    /// Another ifrit works on the run.
+    #[error("run {run} is being worked on by another ifrit")]
+    StillRunning {
+        /// The run.
+        run: String,
+    },
+    /// The key of secrets is not there or cannot be used.
+    #[error("the key of secrets, {}, cannot be used: {why}", path.display())]
+    SecretKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A secret cannot be set.
+    #[error("secret `{name}`: {why}")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A number of hosts or a percentage is malformed.
+    #[error("`{given}` is neither a number of hosts nor a percentage")]
+    FailureLimit {
+        /// What was typed.
+        given: String,
+    },
+    /// Nothing that was asked for can be patched.
+    #[error("nothing to patch: {why}")]
+    NothingToPatch {
+        /// Why.
+        why: String,
+    },
+}
+
+impl FixError {
+    /// Returns which kind of failure it is.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoDeploy { .. } | Self::FailureLimit { .. } | Self::NothingToPatch { .. } => {
+                ErrorKind::User
+            }
+            Self::Order { .. } => ErrorKind::Workspace,
+            _ => ErrorKind::Unavailable,
+        }
+    }
+
+    /// Returns what to do about it, where that can be said.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDeploy { known, .. } if known.is_empty() => {
+                Some("write one: deploys/NAME.star with `def deploy(host):`".to_owned())
+            }
+            Self::NoDeploy { known, .. } => Some(format!("there are {}", known.join(", "))),
+            Self::PlanDamaged { .. } => Some("plan again".to_owned()),
+            Self::NotApproved { id, .. } => Some(format!(
+                "somebody else who may approve runs `ifrit approve {id}`; in an emergency `ifrit apply {id} \
+                 --break-glass REASON` is signed and recorded"
+            )),
+            Self::CannotApprove { hint, .. } => Some(hint.clone()),
+            Self::SecretKey { .. } => {
+                Some("`ifrit secret keygen` makes a new one; colleagues need the same file".to_owned())
+            }
+            Self::FailureLimit { .. } => Some("expected for example 3 or 10%".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Returns the problems that it carries.
+    pub(crate) fn problems(&self) -> &[Problem] {
+        match self {
+            Self::NothingPlanned { problems } | Self::Order { problems } => problems,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Evaluates a deploy for many hosts: each one goes its own way between code and host, so that a slow or
+//! dead one holds none of the others.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fleet::{Limits, ProgressState, Target};
+use futures::StreamExt as _;
+use lang::Deploy;
+use model::{Code, Content, Host, HostName, HostPlan, OsRelease, Place, Problem};
+use plan::{Evaluated, FACT_PASSES_MAX, Facts, HostView};
+use store::ClientScope;
+use tokio::sync::mpsc::Sender;
+
+use super::Connections;
+use crate::Progress;
+use crate::error::Error;
+use crate::scan::limits;
+use crate::secrets::Secrets;
+use crate::session::Session;
+
+/// One deploy, evaluated for several hosts.
+pub(super) struct Evaluation<'s> {
+    session: &'s Session,
+    deploy: &'s Deploy,
+    secrets: &'s Secrets,
+    connections: &'s Connections,
+    limits: Limits,
+    systems: HashMap<HostName, OsRelease>,
+}
+
+impl<'s> Evaluation<'s> {
+    pub(super) async fn new(
+        session: &'s Session,
+        deploy: &'s Deploy,
+        secrets: &'s Secrets,
+        connections: &'s Connections,
+    ) -> Result<Self, Error> {
+        let records = session.store.hosts(&ClientScope::All).await?;
+        let systems = records.into_iter().filter_map(|record| Some((record.name, record.os?))).collect();
+        Ok(Self { session, deploy, secrets, connections, limits: limits(session), systems })
+    }
+
+    /// Plans every host; the answers are in their order.
+    pub(super) async fn plan_hosts(
+        &self,
+        hosts: &[&Host],
+        targets: &[Target],
+        progress: Option<Sender<Progress>>,
+    ) -> Vec<Result<HostPlan, Vec<Problem>>> {
+        let (finished, total) = (AtomicUsize::new(0), hosts.len());
+        let (finished, progress) = (&finished, progress.as_ref());
+        let mut work = Vec::with_capacity(total);
+        for (at, (host, target)) in hosts.iter().zip(targets).enumerate() {
+            work.push(async move {
+                let planned = self.plan_host(host, target).await;
+                let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
+                if let Some(progress) = progress {
+                    let problems = planned.as_ref().err().map_or(0, Vec::len);
+                    let state = ProgressState::Finished { problems };
+                    // Full or gone: planning does not wait for who watches it.
+                    progress.try_send(Progress { host: host.name.clone(), state, finished, total }).ok();
+                }
+                (at, planned)
+            });
+        }
+        let parallel = self.limits.concurrent_hosts_max.max(1);
+        let mut planned: Vec<_> = futures::stream::iter(work).buffer_unordered(parallel).collect().await;
+        planned.sort_by_key(|(at, _)| *at);
+        planned.into_iter().map(|(_, planned)| planned).collect()
+    }
+
+    async fn plan_host(&self, host: &Host, target: &Target) -> Result<HostPlan, Vec<Problem>> {
+        let (mut facts, mut facts_at) = (Facts::default(), self.session.clock.now());
+        let (mut fact_passes, mut troubles) = (0_u32, Vec::new());
+        loop {
+            let requests = match self.evaluate(host, &facts) {
+                Ok(Evaluated::Complete(steps)) => {
+                    let (client, host) = (host.client.clone(), host.name.clone());
+                    return Ok(HostPlan { client, host, facts_at, fact_passes, steps });
+                }
+                Ok(Evaluated::Needs(requests)) => requests,
+                Err(mut problems) => {
+                    problems.append(&mut troubles);
+                    return Err(problems);
+                }
+            };
+            if usize::try_from(fact_passes).unwrap_or(usize::MAX) >= FACT_PASSES_MAX {
+                return Err(vec![endless(&host.name)]);
+            }
+            fact_passes += 1;
+            facts_at = self.session.clock.now();
+            let asked = [(target.clone(), requests)];
+            let answers = fleet::ask(&asked, self.connections.connector(), &self.limits, None).await;
+            let answers = answers.into_iter().next().unwrap_or_else(|| Err(endless(&host.name)));
+            let (more, problems) = plan::read_facts(&host.name, &answers.map_err(|problem| vec![problem])?);
+            facts.merge(more);
+            troubles = problems;
+        }
+    }
+
+    fn evaluate(&self, host: &Host, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
+        let root = &self.session.workspace.root;
+        let view = HostView {
+            inventory: &self.session.workspace.inventory,
+            host,
+            os: self.systems.get(&host.name),
+            assets: &|path: &str| lang::read_asset(root, path),
+            secrets: &|name: &str| self.secrets.version(name, &host.client),
+            secret_digest: &|content: &Content| self.secrets.digest(content),
+        };
+        plan::evaluate(self.deploy, &view, facts)
+    }
+}
+
+fn endless(host: &HostName) -> Problem {
+    let place = Place::Host { host: host.clone(), part: String::new() };
+    let message = format!("the deploy still asks for more facts after {FACT_PASSES_MAX} rounds");
+    Problem::new(Code::PlanFactUnknown, place, message)
+        .with_hint("let no fact depend on a chain of other facts")
+}

@@ -1,0 +1,307 @@
+//! `ifrit findings`: what is open, in the order in which to deal with it, and why in that order.
+
+mod exposed;
+mod rank;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use advisory::Match;
+use jiff::civil::Date;
+use model::selector::Selector;
+use model::{
+    ClientName, ExploitScore, FeedName, FindingState, Fix, HostName, PackageName, Platform, Severity,
+    VulnerabilityId,
+};
+use store::{ClientScope, HostGroup, HostId, HostSet};
+
+use crate::error::Error;
+use crate::hosts;
+use crate::inquiry::Inquiry;
+use crate::matched::{Matched, match_in_use};
+use crate::session::Session;
+use exposed::{Exposures, read_exposures};
+pub use rank::Rank;
+use rank::{reasons, what_to_do};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct FindingsQuery {
+    /// Whose hosts.
+    pub scope: ClientScope,
+    /// Only these hosts; `None` = all.
+    pub hosts: Option<SelectedHosts>,
+    /// Only those of at least this severity.
+    pub severity: Option<Severity>,
+    /// Only those with a fix.
+    pub only_fixable: bool,
+    /// Only those that are known to be exploited.
+    pub only_exploited: bool,
+}
+
+/// Hosts that were selected.
+#[derive(Debug, Clone, Default)]
+pub struct SelectedHosts(BTreeMap<HostId, (ClientName, HostName, HostGroup)>);
+
+/// What is open.
+#[derive(Debug, Clone)]
+pub struct FindingsAnswer {
+    /// Those with a fix, the most urgent first.
+    pub fixable: Vec<OpenFinding>,
+    /// Those without a fix yet, the most urgent first: there is less to do about them.
+    pub unfixed: Vec<OpenFinding>,
+    /// How many hosts have any of them.
+    pub hosts: usize,
+    /// Why hosts cannot be judged, and how many.
+    pub unknown: BTreeMap<String, usize>,
+    /// How many hosts there are.
+    pub hosts_total: usize,
+}
+
+/// A vulnerability of a source package, on all the hosts that have it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenFinding {
+    /// The CVE, else the vendor's id.
+    pub id: VulnerabilityId,
+    /// Its other ids.
+    pub aliases: Vec<VulnerabilityId>,
+    /// The source package.
+    pub source: PackageName,
+    /// Its installed packages.
+    pub packages: Vec<PackageName>,
+    /// How many hosts of each client have it.
+    pub hosts: BTreeMap<ClientName, usize>,
+    /// Where the fix is on each platform.
+    pub fixes: BTreeMap<Platform, BTreeSet<Fix>>,
+    /// The feeds that decided.
+    pub feeds: Vec<FeedName>,
+    /// What its place in the order is made of.
+    pub rank: Rank,
+    /// Since when it is exploited, says CISA's catalogue.
+    pub exploited_since: Option<Date>,
+    /// How likely its exploitation is, where EPSS says.
+    pub score: Option<ExploitScore>,
+    /// Why it stands where it stands, the weightiest reason first.
+    pub reasons: Vec<String>,
+    /// What to do.
+    pub action: String,
+}
+
+impl OpenFinding {
+    /// Returns how many hosts have it.
+    pub fn host_count(&self) -> usize {
+        self.hosts.values().sum()
+    }
+}
+
+impl FindingsAnswer {
+    /// Returns the worst state: vulnerable where anything is open, unknown where hosts cannot be judged.
+    pub fn verdict(&self) -> Option<FindingState> {
+        if !self.fixable.is_empty() || !self.unfixed.is_empty() {
+            return Some(FindingState::Vulnerable);
+        }
+        if !self.unknown.is_empty() {
+            return Some(FindingState::Unknown);
+        }
+        (self.hosts_total > 0).then_some(FindingState::Fixed)
+    }
+}
+
+/// Selects hosts and their jails.
+///
+/// # Errors
+/// [`Error::NoHost`] where nothing is selected; [`Error::Store`].
+pub async fn select(session: &Session, selector: &Selector) -> Result<SelectedHosts, Error> {
+    let chosen = hosts::chosen(session, selector).await?;
+    let group = |host: &store::HostRecord| match (&host.platform, host.package_count, &host.os) {
+        (Some(platform), Some(_), _) => HostGroup::Platform(platform.clone()),
+        (Some(platform), None, _) => HostGroup::PackagesUnknown(platform.clone()),
+        (None, _, Some(os)) => {
+            HostGroup::Unsupported { os_id: os.id.clone(), os_version: os.version.clone() }
+        }
+        (None, _, None) if host.last_collection.is_some() => HostGroup::SystemUnknown,
+        (None, _, None) => HostGroup::NeverScanned,
+    };
+    let entry = |host: store::HostRecord| {
+        let group = group(&host);
+        (host.id, (host.client, host.name, group))
+    };
+    Ok(SelectedHosts(chosen.into_iter().map(entry).collect()))
+}
+
+/// Returns what is open.
+///
+/// # Errors
+/// [`Error::ClientUnknown`]; [`Error::Store`].
+pub async fn findings(inquiry: &Inquiry, query: &FindingsQuery) -> Result<FindingsAnswer, Error> {
+    inquiry.require_known_clients(&query.scope).await?;
+    let matched = match_in_use(&inquiry.store, &query.scope, None, None).await?;
+    let open: Vec<&Match> = matched.matches.iter().filter(|it| is_asked_for(it, query)).collect();
+    let versions: BTreeSet<_> = open.iter().map(|it| matched.version_ids[it.package]).collect();
+    let versions: Vec<_> = versions.into_iter().collect();
+    let hosts = inquiry.store.hosts_with(&query.scope, &versions, None).await?;
+    let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
+    for found in open {
+        let Some(having) = hosts.get(&matched.version_ids[found.package]) else { continue };
+        let source = &matched.versions[found.package].package.source;
+        let key = (found.fix == Fix::NotYet, found.id.as_str().to_ascii_uppercase(), source.clone());
+        groups.entry(key).or_default().add(found, having);
+    }
+    let affected = HostSet::union_of(groups.values().map(|group| &group.hosts));
+    let exposures = read_exposures(inquiry, &query.scope, &matched, &affected).await?;
+    let (mut fixable, mut unfixed) = (Vec::new(), Vec::new());
+    for ((is_unfixed, _, _), group) in &groups {
+        let Some(finding) = group.finish(&matched, &exposures, query.hosts.as_ref()) else { continue };
+        let tier = if *is_unfixed { &mut unfixed } else { &mut fixable };
+        tier.push(finding);
+    }
+    add_scores(inquiry, &mut fixable).await?;
+    add_scores(inquiry, &mut unfixed).await?;
+    let (unknown, hosts_total) = unknown(inquiry, query, &matched).await?;
+    let hosts = affected.iter().filter(|host| is_selected(query, *host)).count();
+    Ok(FindingsAnswer { fixable, unfixed, hosts, unknown, hosts_total })
+}
+
+fn is_asked_for(found: &Match, query: &FindingsQuery) -> bool {
+    found.state == FindingState::Vulnerable
+        && query.severity.is_none_or(|least| found.severity >= Some(least))
+        && !(query.only_fixable && found.fix == Fix::NotYet)
+        && (!query.only_exploited || found.exploited)
+}
+
+fn is_selected(query: &FindingsQuery, host: HostId) -> bool {
+    query.hosts.as_ref().is_none_or(|hosts| hosts.0.contains_key(&host))
+}
+
+/// Whether there is no fix, the id in upper case, the source.
+type GroupKey = (bool, String, PackageName);
+
+/// What becomes one finding.
+#[derive(Default)]
+struct Group<'a> {
+    matches: Vec<&'a Match>,
+    hosts: HostSet,
+}
+
+impl<'a> Group<'a> {
+    fn add(&mut self, found: &'a Match, hosts: &HostSet) {
+        self.matches.push(found);
+        self.hosts.union_with(hosts);
+    }
+
+    fn finish(
+        &self,
+        matched: &Matched,
+        exposures: &Exposures,
+        selected: Option<&SelectedHosts>,
+    ) -> Option<OpenFinding> {
+        let first = self.matches.first()?;
+        let source = matched.versions[first.package].package.source.clone();
+        let hosts = match selected {
+            None => self.hosts.len_by_client(),
+            Some(selected) => selected.count(&self.hosts),
+        };
+        if hosts.is_empty() {
+            return None;
+        }
+        let mut fixes: BTreeMap<Platform, BTreeSet<Fix>> = BTreeMap::new();
+        let mut packages = BTreeSet::new();
+        for found in &self.matches {
+            let version = &matched.versions[found.package];
+            fixes.entry(version.platform.clone()).or_default().insert(found.fix.clone());
+            packages.insert(version.package.name.clone());
+        }
+        let aliases: BTreeSet<_> = self.matches.iter().flat_map(|it| &it.aliases).cloned().collect();
+        let feeds: BTreeSet<_> = self.matches.iter().filter_map(|it| it.feeds.first()).cloned().collect();
+        let ids = std::iter::once(&first.id).chain(&aliases);
+        let since = ids.filter_map(|id| matched.index.exploited(id)).map(|entry| entry.added).min();
+        let uses = exposures.of(&source, |host| {
+            self.hosts.contains(host) && selected.is_none_or(|selected| selected.0.contains_key(&host))
+        });
+        let rank = Rank {
+            is_exploited: self.matches.iter().any(|it| it.exploited),
+            is_exposed: uses.iter().any(|it| it.is_exposed),
+            is_critical: uses.iter().any(|it| it.is_critical),
+            severity: self.matches.iter().filter_map(|it| it.severity).max(),
+            probability: None,
+            hosts: hosts.values().sum(),
+        };
+        let exploited_since = since.filter(|_| rank.is_exploited);
+        Some(OpenFinding {
+            action: what_to_do(&source, &fixes),
+            reasons: reasons(&rank, exploited_since, &uses),
+            id: first.id.clone(),
+            aliases: aliases.into_iter().collect(),
+            packages: packages.into_iter().collect(),
+            feeds: feeds.into_iter().collect(),
+            score: None,
+            source,
+            hosts,
+            fixes,
+            rank,
+            exploited_since,
+        })
+    }
+}
+
+impl SelectedHosts {
+    fn count(&self, hosts: &HostSet) -> BTreeMap<ClientName, usize> {
+        let mut counts = BTreeMap::new();
+        for (client, _, _) in hosts.iter().filter_map(|host| self.0.get(&host)) {
+            *counts.entry(client.clone()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// Adds scores, and sorts: the most urgent first.
+async fn add_scores(inquiry: &Inquiry, findings: &mut [OpenFinding]) -> Result<(), Error> {
+    fn ids_of(finding: &OpenFinding) -> impl Iterator<Item = &VulnerabilityId> {
+        std::iter::once(&finding.id).chain(&finding.aliases).filter(|id| id.is_cve())
+    }
+    let ids: BTreeSet<_> = findings.iter().flat_map(ids_of).cloned().collect();
+    let scores = inquiry.store.scores(&ids.into_iter().collect::<Vec<_>>()).await?;
+    let scores: BTreeMap<String, ExploitScore> =
+        scores.into_iter().map(|score| (score.id.as_str().to_ascii_uppercase(), score)).collect();
+    for finding in &mut *findings {
+        let of = ids_of(finding).filter_map(|id| scores.get(&id.as_str().to_ascii_uppercase()));
+        finding.score = of.max_by_key(|score| score.probability).cloned();
+        finding.rank.probability = finding.score.as_ref().map(|score| score.probability);
+        if let Some(score) = &finding.score {
+            finding.reasons.push(format!("EPSS {}", score.probability));
+        }
+    }
+    findings.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| (&a.source, &a.id).cmp(&(&b.source, &b.id))));
+    Ok(())
+}
+
+/// Counts the hosts that cannot be judged, by the reason, and all hosts.
+async fn unknown(
+    inquiry: &Inquiry,
+    query: &FindingsQuery,
+    matched: &Matched,
+) -> Result<(BTreeMap<String, usize>, usize), Error> {
+    let groups: Vec<(HostGroup, usize)> = match &query.hosts {
+        Some(selected) => selected.0.values().map(|(_, _, group)| (group.clone(), 1)).collect(),
+        None => {
+            let census = inquiry.store.census(&query.scope, None).await?;
+            census.into_iter().map(|row| (row.group, row.hosts)).collect()
+        }
+    };
+    let mut unknown = BTreeMap::new();
+    let mut total = 0;
+    for (group, hosts) in groups {
+        total += hosts;
+        let reason = match group {
+            HostGroup::Platform(platform) if matched.index.covers(&platform) => continue,
+            HostGroup::Platform(platform) => format!("no advisories for {platform} are loaded"),
+            HostGroup::PackagesUnknown(_) => "its packages could not be read".to_owned(),
+            HostGroup::Unsupported { os_id, os_version } => {
+                format!("no advisories are matched for `{os_id}` `{os_version}`")
+            }
+            HostGroup::SystemUnknown => "no scan has brought back what it runs".to_owned(),
+            HostGroup::NeverScanned => "never scanned".to_owned(),
+        };
+        *unknown.entry(reason).or_default() += hosts;
+    }
+    Ok((unknown, total))
+}

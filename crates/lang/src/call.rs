@@ -1,4 +1,4 @@
-//! Calls a deploy's function: once for each host, on code that was loaded once.
+//! Calls functions of code that was loaded once: a deploy's once for each host, and tests.
 
 use std::cell::Cell;
 use std::fmt;
@@ -28,6 +28,54 @@ impl fmt::Debug for DeployCode {
     }
 }
 
+impl DeployCode {
+    /// Calls one of its functions. `arguments` makes them, `extra` is what native functions find in
+    /// `Evaluator::extra`, `place` is where the function is defined.
+    ///
+    /// # Errors
+    /// Why the code stopped, with its place: an error, a limit, or what `watch` said.
+    pub fn call<'e>(
+        &self,
+        (name, path, place): (&str, &str, &Place),
+        arguments: impl for<'v> FnOnce(Heap<'v>) -> Vec<Value<'v>>,
+        extra: &dyn AnyLifetime<'e>,
+        watch: Watcher,
+    ) -> Result<(), Problem> {
+        let budget = Rc::new(Budget::new());
+        // What was seen between two statements is the doing of the one before.
+        let is_stopped = Rc::new(Cell::new(false));
+        let noted = Rc::clone(&is_stopped);
+        let watch: Watcher = Rc::new(move || {
+            let error = watch()?;
+            noted.set(true);
+            Some(error)
+        });
+        let function = self
+            .0
+            .get(name)
+            .map_err(|error| Problem::new(Code::StarlarkError, place.clone(), error.to_string()))?;
+        Module::with_temp_heap(|module| {
+            let function = module.heap().access_owned_frozen_value(&function);
+            let arguments = arguments(module.heap());
+            let mut evaluator = Evaluator::new(&module);
+            evaluator.extra = Some(extra);
+            evaluator.set_print_handler(&Silence);
+            let result = limit_call(&mut evaluator, &budget, Rc::clone(&watch))
+                .and_then(|()| evaluator.eval_function(function, &arguments, &[]))
+                .and_then(|_| watch().map_or(Ok(()), Err));
+            let Err(error) = result else { return Ok(()) };
+            let reached = budget.take_reached(&mut evaluator);
+            let last = budget.take_last();
+            let mut problem = from_error(&error, path, reached);
+            let is_nowhere = matches!(problem.place, Place::File { .. });
+            if let (true, Some(last)) = (is_nowhere || is_stopped.get(), last) {
+                problem.place = spot(&last);
+            }
+            Err(problem)
+        })
+    }
+}
+
 /// Two deploys of one workspace are told apart by their path; code has no equality.
 impl PartialEq for DeployCode {
     fn eq(&self, _other: &Self) -> bool {
@@ -52,40 +100,8 @@ impl Deploy {
         extra: &dyn AnyLifetime<'e>,
         watch: Watcher,
     ) -> Result<(), Problem> {
-        let path = &self.path;
-        let budget = Rc::new(Budget::new());
-        // What was seen between two statements is the doing of the one before.
-        let is_stopped = Rc::new(Cell::new(false));
-        let noted = Rc::clone(&is_stopped);
-        let watch: Watcher = Rc::new(move || {
-            let error = watch()?;
-            noted.set(true);
-            Some(error)
-        });
-        let function = self
-            .code
-            .0
-            .get("deploy")
-            .map_err(|error| Problem::new(Code::StarlarkError, self.place.clone(), error.to_string()))?;
-        Module::with_temp_heap(|module| {
-            let function = module.heap().access_owned_frozen_value(&function);
-            let argument = host(module.heap());
-            let mut evaluator = Evaluator::new(&module);
-            evaluator.extra = Some(extra);
-            evaluator.set_print_handler(&Silence);
-            let result = limit_call(&mut evaluator, &budget, Rc::clone(&watch))
-                .and_then(|()| evaluator.eval_function(function, &[argument], &[]))
-                .and_then(|_| watch().map_or(Ok(()), Err));
-            let Err(error) = result else { return Ok(()) };
-            let reached = budget.take_reached(&mut evaluator);
-            let last = budget.take_last();
-            let mut problem = from_error(&error, path, reached);
-            let is_nowhere = matches!(problem.place, Place::File { .. });
-            if let (true, Some(last)) = (is_nowhere || is_stopped.get(), last) {
-                problem.place = spot(&last);
-            }
-            Err(problem)
-        })
+        let at = ("deploy", self.path.as_str(), &self.place);
+        self.code.call(at, |heap| vec![host(heap)], extra, watch)
     }
 
     /// Returns a constant of the deploy's file: text, numbers, lists and dictionaries of them. `None`

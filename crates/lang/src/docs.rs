@@ -16,6 +16,10 @@ pub struct FunctionDoc {
     pub scope: Scope,
     /// How it is called, with types and defaults, as Starlark writes it.
     pub signature: String,
+    /// Its parameters as they stand in the signature: `mode: int | str = None`; `*` and `/` among them.
+    pub declared: Vec<String>,
+    /// The type that it returns, as Starlark writes it; empty = any.
+    pub returns: String,
     /// One sentence.
     pub summary: String,
     /// Everything else: Markdown, may be empty.
@@ -52,9 +56,9 @@ fn collect(module: &DocModule, prefix: &str, scope: Scope, functions: &mut Vec<F
 
 fn describe(name: String, function: &DocFunction, scope: Scope) -> FunctionDoc {
     let parameters: Vec<String> = function.params.fmt_params().map(|it| parameter(&it)).collect();
-    let returns =
-        if function.ret.typ == Ty::any() { String::new() } else { format!(" -> {}", function.ret.typ) };
-    let signature = format!("{name}({}){returns}", parameters.join(", "));
+    let returns = if function.ret.typ == Ty::any() { String::new() } else { function.ret.typ.to_string() };
+    let arrow = if returns.is_empty() { "" } else { " -> " };
+    let signature = format!("{name}({}){arrow}{returns}", parameters.join(", "));
     let docs = function.docs.as_ref();
     let said = |param: &DocParam| {
         let text = param.docs.as_ref().map(|docs| docs.summary.clone()).unwrap_or_default();
@@ -64,6 +68,8 @@ fn describe(name: String, function: &DocFunction, scope: Scope) -> FunctionDoc {
         name,
         scope,
         signature,
+        declared: parameters,
+        returns,
         summary: docs.map(|docs| docs.summary.clone()).unwrap_or_default(),
         details: docs.and_then(|docs| docs.details.clone()).unwrap_or_default(),
         parameters: function.params.regular_params().map(said).collect(),

@@ -21,6 +21,8 @@ pub enum Scope {
     Inventory,
     /// Files in `deploys/`.
     Deploys,
-    /// Both.
+    /// Files of tests: `deploys/**/*_test.star` and everything in `tests/`.
+    Tests,
+    /// All of them.
     Everywhere,
 }

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 
 use model::{Code, Place, Problem};
 
+use crate::extension::Scope;
 use crate::limits::{DATA_BYTES_MAX, DIRECTORY_DEPTH_MAX, DIRECTORY_ENTRIES_MAX, FILE_BYTES_MAX, FILES_MAX};
 
 /// The directory whose files declare the inventory.
 pub(crate) const INVENTORY: &str = "inventory";
 /// The directory of deploys.
 pub(crate) const DEPLOYS: &str = "deploys";
+/// The directory of tests, beside those that lie among the deploys.
+pub(crate) const TESTS: &str = "tests";
+/// How the name of a file with tests ends.
+const TEST_ENDING: &str = "_test.star";
 /// The directory of inventory files that only others load.
 const LIBRARY: &str = "inventory/lib/";
 const ENDING: &str = ".star";
@@ -41,6 +46,9 @@ pub enum FileKind {
     Inventory,
     /// It may define `deploy`.
     Deploy,
+    /// Its functions `test_...` test deploys: its name ends in `_test.star`, and it lies in `deploys/` or
+    /// `tests/`.
+    Test,
     /// Only other files load it: it lies in `inventory/lib/` or its name begins with `_`.
     Library,
 }
@@ -52,10 +60,22 @@ impl FileKind {
         let directory = path.split('/').next();
         match directory {
             _ if is_private || path.starts_with(LIBRARY) => Self::Library,
+            Some(DEPLOYS | TESTS) if path.ends_with(TEST_ENDING) => Self::Test,
             Some(INVENTORY) => Self::Inventory,
             Some(DEPLOYS) => Self::Deploy,
             _ => Self::Library,
         }
+    }
+}
+
+/// Tells from the path which functions a file sees.
+pub(crate) fn scope_of(path: &str) -> Scope {
+    match path.split('/').next() {
+        Some(INVENTORY) => Scope::Inventory,
+        Some(TESTS) => Scope::Tests,
+        Some(DEPLOYS) if FileKind::of(path) == FileKind::Test => Scope::Tests,
+        Some(DEPLOYS) => Scope::Deploys,
+        _ => Scope::Everywhere,
     }
 }
 
@@ -97,8 +117,17 @@ pub fn source_paths(root: &Path) -> Option<Vec<String>> {
 
 /// Finds every `.star` file in `inventory/` and `deploys/`, sorted by path.
 pub(crate) fn find(root: &Path) -> (Vec<SourceFile>, Vec<Problem>) {
+    find_in(root, [INVENTORY, DEPLOYS])
+}
+
+/// Finds every `.star` file in `deploys/` and `tests/`, sorted by path.
+pub(crate) fn find_tested(root: &Path) -> (Vec<SourceFile>, Vec<Problem>) {
+    find_in(root, [DEPLOYS, TESTS])
+}
+
+fn find_in(root: &Path, directories: [&str; 2]) -> (Vec<SourceFile>, Vec<Problem>) {
     let mut walk = Walk { root, files: Vec::new(), problems: Vec::new(), entries: 0 };
-    for directory in [INVENTORY, DEPLOYS] {
+    for directory in directories {
         match fs::symlink_metadata(root.join(directory)) {
             Ok(about) if about.is_dir() => walk.directory(directory, 1),
             Ok(_) => walk.refuse(directory, "expected a directory, got a file or a symbolic link"),
@@ -329,6 +358,11 @@ mod tests {
             ("inventory/lib/a.star", FileKind::Library),
             ("deploys/a.star", FileKind::Deploy),
             ("deploys/_a.star", FileKind::Library),
+            ("deploys/a_test.star", FileKind::Test),
+            ("deploys/_a_test.star", FileKind::Library),
+            ("tests/web/a_test.star", FileKind::Test),
+            ("tests/a.star", FileKind::Library),
+            ("inventory/a_test.star", FileKind::Inventory),
             ("other/a.star", FileKind::Library),
         ] {
             assert_eq!(FileKind::of(path), kind, "{path}");

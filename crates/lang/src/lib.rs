@@ -13,6 +13,7 @@ mod diagnostic;
 mod docs;
 mod extension;
 mod files;
+mod folder;
 mod globals;
 pub mod import;
 mod inventory;
@@ -21,14 +22,19 @@ pub mod lsp;
 mod nesting;
 mod parse;
 mod program;
+mod stubs;
 mod template;
+mod tested;
 mod workspace;
 
 pub use call::{Watcher, data_value, fault, on_evaluation_thread, place_of_call, starlark_value};
 pub use docs::{FunctionDoc, functions};
 pub use extension::{Extension, Scope};
 pub use files::{FileKind, SourceFile, read_asset, source_paths};
+pub use folder::list_assets;
+pub use stubs::{STUB_FILE, stubs};
 pub use template::template;
+pub use tested::{Test, Tested, load_tests};
 pub use workspace::{Deploy, LoadOptions, Workspace, load, load_with};
 
 /// The file that marks the root of a workspace. Its content is settings, which `control` reads.

@@ -28,6 +28,8 @@ pub(crate) struct Parsed {
     pub tree: AstModule,
     /// Where it defines `deploy` at the top level.
     pub deploy: Option<FileSpan>,
+    /// Its functions `test_...` at the top level, in their order.
+    pub tests: Vec<(String, FileSpan)>,
 }
 
 impl Parsed {
@@ -50,11 +52,16 @@ pub(crate) fn parse(path: &str, content: String, is_inert: bool) -> Result<Parse
     };
     let mut problems = Vec::new();
     let mut deploy = None;
+    let mut tests = Vec::new();
     each_top_level(tree.statement(), &mut |statement| {
-        if let Stmt::Def(def) = &statement.node
-            && def.name.node.ident == "deploy"
-        {
-            deploy = Some(tree.file_span(def.name.span));
+        if let Stmt::Def(def) = &statement.node {
+            let name = &def.name.node.ident;
+            let span = || tree.file_span(def.name.span);
+            if name == "deploy" {
+                deploy = Some(span());
+            } else if name.starts_with("test_") {
+                tests.push((name.clone(), span()));
+            }
         }
         if is_inert && !is_definition(statement) {
             let place = spot(&tree.file_span(statement.span));
@@ -69,7 +76,7 @@ pub(crate) fn parse(path: &str, content: String, is_inert: bool) -> Result<Parse
         }
     });
     find_multiply_assign(tree.statement(), &tree, &mut problems);
-    if problems.is_empty() { Ok(Parsed { tree, deploy }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Parsed { tree, deploy, tests }) } else { Err(problems) }
 }
 
 fn each_top_level(statement: &AstStmt, visit: &mut impl FnMut(&AstStmt)) {

@@ -16,11 +16,12 @@ use crate::call::DeployCode;
 use crate::data::{Door, UNKNOWN};
 use crate::diagnostic::{cut, from_error, name_parameters, spot};
 use crate::extension::{Extension, Scope};
-use crate::files::{DEPLOYS, INVENTORY, is_source, read, resolve, too_large};
+use crate::files::{DEPLOYS, INVENTORY, is_source, read, resolve, scope_of, too_large};
 use crate::globals::globals;
 use crate::inventory::Session;
 use crate::limits::{Budget, FILE_BYTES_MAX, LOAD_DEPTH_MAX, limit};
 use crate::parse::{Parsed, parse};
+use crate::tested::Test;
 use crate::workspace::{Deploy, LoadOptions};
 
 /// The run over all files.
@@ -29,6 +30,7 @@ pub(crate) struct Program<'a> {
     options: &'a LoadOptions,
     inventory: Globals,
     deploys: Globals,
+    tests: Globals,
     others: Globals,
     session: Session,
     budget: Rc<Budget>,
@@ -45,6 +47,7 @@ pub(crate) struct Program<'a> {
 struct Loaded {
     module: FrozenModule,
     deploy: Option<Place>,
+    tests: Vec<(String, Place)>,
 }
 
 /// What a run leaves behind.
@@ -69,6 +72,7 @@ impl<'a> Program<'a> {
             options,
             inventory: globals(Scope::Inventory, extensions),
             deploys: globals(Scope::Deploys, extensions),
+            tests: globals(Scope::Tests, extensions),
             others: globals(Scope::Everywhere, extensions),
             session: Session::new(Rc::clone(&budget), door),
             budget,
@@ -86,7 +90,7 @@ impl<'a> Program<'a> {
 
     /// Evaluates a deploy file and returns its deploy, if it defines one.
     pub fn deploy(&mut self, path: &str) -> Option<Deploy> {
-        let Loaded { module, deploy } = self.loaded(path)?;
+        let Loaded { module, deploy, .. } = self.loaded(path)?;
         let Some(place) = deploy else {
             if module.get_option("deploy").is_ok_and(|value| value.is_some()) {
                 self.bad_deploy(Place::File { path: path.to_owned() });
@@ -107,6 +111,25 @@ impl<'a> Program<'a> {
         let doc = function.docs.or(module.documentation().docs).map(text_of).unwrap_or_default();
         let name = path.strip_prefix(DEPLOYS)?.strip_prefix('/')?.strip_suffix(".star")?.to_owned();
         Some(Deploy { name, path: path.to_owned(), doc, place, code: DeployCode(module) })
+    }
+
+    /// Evaluates a file of tests and returns its tests, in their order.
+    pub fn tests(&mut self, path: &str) -> Vec<Test> {
+        let Some(Loaded { module, tests, .. }) = self.loaded(path) else { return Vec::new() };
+        let mut good = Vec::new();
+        for (name, place) in tests {
+            let documentation = module.get(&name).map(|value| value.value().documentation());
+            let Ok(DocItem::Member(DocMember::Function(function))) = documentation else { continue };
+            if function.params.regular_params().any(|param| param.default_value.is_none()) {
+                let message =
+                    format!("expected `def {name}()`, a function that can be called without arguments");
+                self.problems.push(Problem::new(Code::StarlarkError, place, message));
+                continue;
+            }
+            let doc = function.docs.map(text_of).unwrap_or_default();
+            good.push(Test { name, path: path.to_owned(), doc, place, code: DeployCode(module.clone()) });
+        }
+        good
     }
 
     /// Ends the run.
@@ -155,12 +178,13 @@ impl<'a> Program<'a> {
             None => read(self.root, path).map_err(|problem| vec![problem])?,
         };
         let is_inventory = path.starts_with(INVENTORY);
-        let Parsed { tree, deploy } = parse(path, content, !is_inventory)?;
+        let Parsed { tree, deploy, tests } = parse(path, content, !is_inventory)?;
         let loads = self.loads(path, &tree)?;
-        let globals = match path.split('/').next() {
-            Some(INVENTORY) => &self.inventory,
-            Some(DEPLOYS) => &self.deploys,
-            _ => &self.others,
+        let globals = match scope_of(path) {
+            Scope::Inventory => &self.inventory,
+            Scope::Deploys => &self.deploys,
+            Scope::Tests => &self.tests,
+            Scope::Everywhere => &self.others,
         };
         if !is_inventory {
             typecheck(path, tree.clone(), globals)?;
@@ -168,7 +192,8 @@ impl<'a> Program<'a> {
         let names = loads.iter().map(|(name, module)| (name.as_str(), module)).collect();
         let loader = ReturnFileLoader { modules: &names };
         let deploy = deploy.map(|span| spot(&span));
-        let tree = Parsed { tree, deploy: None }.into_evaluable();
+        let tests = tests.iter().map(|(name, span)| (name.clone(), spot(span))).collect();
+        let tree = Parsed { tree, deploy: None, tests: Vec::new() }.into_evaluable();
         let result = Module::with_temp_heap(|module| {
             {
                 let mut evaluator = Evaluator::new(&module);
@@ -201,7 +226,7 @@ impl<'a> Program<'a> {
                 )]
             })
         });
-        Ok(Loaded { module: result?, deploy })
+        Ok(Loaded { module: result?, deploy, tests })
     }
 
     /// Evaluates what a file loads.

@@ -4,6 +4,7 @@ use model::ClientName;
 
 const INVENTORY: &str = include_str!("template/inventory.star");
 const README: &str = include_str!("template/README.md");
+const RUFF: &str = include_str!("template/ruff.toml");
 const GITIGNORE: &str = include_str!("template/gitignore");
 
 /// What stands for the client's name in the files.
@@ -16,6 +17,7 @@ pub fn template(client: &ClientName) -> Vec<(&'static str, String)> {
     vec![
         ("inventory/example.star", INVENTORY.replace(CLIENT, client.as_str())),
         ("README.md", README.replace(CLIENT, client.as_str())),
+        ("ruff.toml", RUFF.to_owned()),
         (".gitignore", GITIGNORE.to_owned()),
     ]
 }

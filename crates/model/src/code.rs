@@ -101,6 +101,8 @@ codes! {
     StarlarkSyntax, "starlark.syntax", Error, "A .star file could not be parsed.";
     StarlarkType, "starlark.type", Error, "The types of a function's code do not fit together.";
     StarlarkUnknownName, "starlark.unknown-name", Error, "Starlark code uses a name that nothing defines.";
+    TestFactMissing, "test.fact-missing", Error, "A test of a deploy does not give a fact that the deploy asks for.";
+    TestFailed, "test.failed", Error, "A test of a deploy failed: something else came than what it expects.";
     WorkspaceLimit, "workspace.limit", Error, "The workspace has too many or too large files.";
     WorkspaceMissing, "workspace.missing", Error, "The directory is not an ifrit workspace: it has no ifrit.toml.";
     WorkspaceUnreadable, "workspace.unreadable", Error, "A file of the workspace could not be read.";

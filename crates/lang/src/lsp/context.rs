@@ -9,7 +9,7 @@ use starlark_lsp::completion::{StringCompletionResult, StringCompletionType};
 use starlark_lsp::server::{LspContext, LspEvalResult, LspUri, StringLiteralResult};
 
 use crate::extension::{Extension, Scope};
-use crate::files::{DEPLOYS, INVENTORY, find, read, resolve};
+use crate::files::{find, read, resolve, scope_of};
 use crate::globals::globals;
 use crate::lsp::text::Whereabouts;
 use crate::nesting::too_deep;
@@ -20,6 +20,7 @@ pub(super) struct Context {
     whereabouts: Whereabouts,
     inventory: DocModule,
     deploys: DocModule,
+    tests: DocModule,
     others: DocModule,
 }
 
@@ -30,6 +31,7 @@ impl Context {
             whereabouts,
             inventory: documentation(Scope::Inventory),
             deploys: documentation(Scope::Deploys),
+            tests: documentation(Scope::Tests),
             others: documentation(Scope::Everywhere),
         }
     }
@@ -82,10 +84,11 @@ impl LspContext for Context {
 
     fn get_environment(&self, uri: &LspUri) -> DocModule {
         let path = self.locate(uri).map(|(_, path)| path).unwrap_or_default();
-        let environment = match path.split('/').next() {
-            Some(INVENTORY) => &self.inventory,
-            Some(DEPLOYS) => &self.deploys,
-            _ => &self.others,
+        let environment = match scope_of(&path) {
+            Scope::Inventory => &self.inventory,
+            Scope::Deploys => &self.deploys,
+            Scope::Tests => &self.tests,
+            Scope::Everywhere => &self.others,
         };
         environment.clone()
     }

@@ -14,6 +14,7 @@ use crate::extension::Extension;
 use crate::files::read;
 use crate::lsp::Document;
 use crate::lsp::text::{Encoding, uri_of};
+use crate::tested::load_tests;
 use crate::workspace::{LoadOptions, load_with};
 
 /// Which files the editor shows something for.
@@ -67,7 +68,13 @@ impl Published {
 
 fn load(root: &Path, open: &BTreeMap<String, &Document>, extensions: &[Extension]) -> Vec<Problem> {
     let buffers = open.iter().map(|(path, document)| (path.clone(), document.text.clone())).collect();
-    load_with(root, extensions, &LoadOptions { run_commands: false, buffers }).1
+    let options = LoadOptions { run_commands: false, buffers };
+    let mut problems = load_with(root, extensions, &options).1;
+    // Deploys are loaded with their tests once more; their problems are known already.
+    let of_tests = load_tests(root, extensions, &options).1;
+    let more: Vec<Problem> = of_tests.into_iter().filter(|problem| !problems.contains(problem)).collect();
+    problems.extend(more);
+    problems
 }
 
 fn homeless(open: &BTreeMap<String, &Document>) -> Vec<Problem> {

@@ -8,17 +8,18 @@ use lsp_types::{
 
 use crate::docs::{FunctionDoc, functions};
 use crate::extension::{Extension, Scope};
-use crate::files::{DEPLOYS, INVENTORY};
+use crate::files::scope_of;
 
 /// Every function, by the kinds of file that see it.
 pub(super) struct Known {
     inventory: Functions,
     deploys: Functions,
+    tests: Functions,
     others: Functions,
 }
 
 /// The functions that a file sees.
-pub(super) struct Functions(Vec<FunctionDoc>);
+pub(super) struct Functions(pub(super) Vec<FunctionDoc>);
 
 impl Known {
     pub fn new(extensions: &[Extension]) -> Self {
@@ -27,15 +28,21 @@ impl Known {
             let sees = |it: &&FunctionDoc| it.scope == scope || it.scope == Scope::Everywhere;
             Functions(all.iter().filter(sees).cloned().collect())
         };
-        Self { inventory: of(Scope::Inventory), deploys: of(Scope::Deploys), others: of(Scope::Everywhere) }
+        Self {
+            inventory: of(Scope::Inventory),
+            deploys: of(Scope::Deploys),
+            tests: of(Scope::Tests),
+            others: of(Scope::Everywhere),
+        }
     }
 
     /// Returns those that a file sees, by its path from the root.
     pub fn of(&self, path: &str) -> &Functions {
-        match path.split('/').next() {
-            Some(INVENTORY) => &self.inventory,
-            Some(DEPLOYS) => &self.deploys,
-            _ => &self.others,
+        match scope_of(path) {
+            Scope::Inventory => &self.inventory,
+            Scope::Deploys => &self.deploys,
+            Scope::Tests => &self.tests,
+            Scope::Everywhere => &self.others,
         }
     }
 }

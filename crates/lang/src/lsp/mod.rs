@@ -4,6 +4,7 @@
 //! What a diagnostic is, is decided by [`crate::load_with`] and nothing else. Where a name is defined
 //! and what could follow a cursor is found by the crate `starlark_lsp`, which runs behind [`Engine`].
 
+mod calls;
 mod context;
 mod diagnostics;
 mod engine;
@@ -17,10 +18,10 @@ use lsp_server::{Connection, ErrorCode, Message, Notification, ProtocolError, Re
 use lsp_types::notification::{
     DidChangeTextDocument, DidCloseTextDocument, DidOpenTextDocument, Notification as _,
 };
-use lsp_types::request::{Completion, GotoDefinition, HoverRequest, Request as _};
+use lsp_types::request::{Completion, GotoDefinition, HoverRequest, Request as _, SignatureHelpRequest};
 use lsp_types::{
     CompletionOptions, HoverProviderCapability, InitializeParams, InitializeResult, OneOf,
-    PositionEncodingKind, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
+    PositionEncodingKind, ServerCapabilities, ServerInfo, SignatureHelpOptions, TextDocumentPositionParams,
     TextDocumentSyncCapability, TextDocumentSyncKind, Uri,
 };
 use serde::de::DeserializeOwned;
@@ -119,6 +120,10 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
             trigger_characters: Some(vec![".".to_owned()]),
             ..CompletionOptions::default()
         }),
+        signature_help_provider: Some(SignatureHelpOptions {
+            trigger_characters: Some(vec!["(".to_owned(), ",".to_owned()]),
+            ..SignatureHelpOptions::default()
+        }),
         ..ServerCapabilities::default()
     }
 }
@@ -170,7 +175,10 @@ impl Server {
     fn answer(&mut self, request: Request) -> Response {
         let Request { id, method, params } = request;
         let result = match method.as_str() {
-            GotoDefinition::METHOD | HoverRequest::METHOD | Completion::METHOD => {
+            GotoDefinition::METHOD
+            | HoverRequest::METHOD
+            | Completion::METHOD
+            | SignatureHelpRequest::METHOD => {
                 match serde_json::from_value::<TextDocumentPositionParams>(params) {
                     Ok(at) => self.look(&method, at),
                     Err(error) => {
@@ -200,12 +208,17 @@ impl Server {
         if own.is_some() {
             return own;
         }
+        if method == SignatureHelpRequest::METHOD {
+            return functions.signature_help(&document.text, at.position);
+        }
+        let arguments = functions.complete_arguments(&document.text, at.position);
         let found = self.engine.ask(method, &at, self.documents.values());
         match (method, found) {
+            (Completion::METHOD, Some(found)) => Some(calls::joined(arguments, found)),
             (_, Some(found)) => Some(found),
             // Code that never parsed has no tree to look into; our functions are known all the same.
             (HoverRequest::METHOD, None) => functions.hover(&document.text, at.position),
-            (Completion::METHOD, None) => functions.complete(),
+            (Completion::METHOD, None) => functions.complete().map(|found| calls::joined(arguments, found)),
             _ => None,
         }
     }

@@ -13,8 +13,8 @@ mod freebsd;
 mod observed;
 mod os_release;
 mod package;
-mod root;
 mod question;
+mod root;
 mod script;
 mod seen;
 mod software;
@@ -23,10 +23,10 @@ mod word;
 pub use answer::{Answer, Answers, StreamEnd, read_answer};
 pub use collection::collect_facts;
 pub use fact::FactRequests;
+pub(crate) use question::{FactAnswer, Question};
+pub use question::{Facts, read_facts};
 pub use root::{
     ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles, UnreadableFile, key_files, read_root,
 };
-pub use question::{Facts, read_facts};
-pub(crate) use question::{FactAnswer, Question};
 pub use script::{Nonce, script};
 pub(crate) use word::quoted;

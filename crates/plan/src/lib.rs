@@ -12,7 +12,9 @@ mod facts;
 mod lint;
 mod operations;
 mod patch;
+mod restart;
 mod sh;
+pub mod testing;
 mod wire;
 
 pub use approval::{
@@ -22,8 +24,9 @@ pub use approval::{
 pub use assemble::{content_hash, plan};
 pub use deploy::{Evaluated, FACT_PASSES_MAX, HostView, Order, evaluate, order};
 pub use extension::extension;
-pub use patch::{Patch, PatchPackage, PatchTarget, Remedy, patch_questions, patch_steps};
 pub use lint::{Note, lint};
+pub use patch::{Patch, PatchPackage, PatchTarget, Remedy, patch_questions, patch_steps};
+pub use restart::{Restart, boot_questions, read_boot};
 pub use wire::{PlanFormatError, read_plan, write_plan};
 
 pub use facts::{

@@ -2,7 +2,8 @@
 //!
 //! One operation is one file, and it is added in four moves:
 //!
-//! 1. A struct of its checked arguments, and [`Operation`] for it: which [`Question`]s it asks (the first
+//! 1. A struct of its checked arguments, and [`Operation`] for it, or a [`goal::Goal`] where one question
+//!    and the answers that are wanted say it all: which [`Question`]s it asks (the first
 //!    is its probe), what it touches, and `decide`: from the answers to a [`Decision`]. `decide` also
 //!    gets no answers, where an earlier step of the same host may change them: then the action must do
 //!    the right thing whatever it finds, and `before` is left out.
@@ -15,22 +16,32 @@
 //! the probe. Nothing is written into a script but by `Script`, which quotes every word.
 
 mod area;
-mod argument;
+pub(crate) mod argument;
 mod decision;
+mod files_archive;
 mod files_block;
 mod files_directory;
+mod files_download;
 mod files_file;
 mod files_line;
 mod files_link;
+mod files_move;
 mod files_put;
 mod files_replace;
+mod files_sync;
 mod files_template;
 mod freebsd_sysrc;
+mod git_repo;
+mod goal;
+mod jail;
 mod packages;
+mod privileges;
+mod repositories;
 mod server_authorized_keys;
 mod server_crontab;
 mod server_group;
 mod server_hostname;
+mod server_hosts;
 mod server_modprobe;
 mod server_mount;
 mod server_reboot;
@@ -40,6 +51,8 @@ mod server_timezone;
 mod server_user;
 mod server_wait;
 mod services;
+mod upkeep;
+mod zfs;
 
 use std::time::Duration;
 
@@ -102,6 +115,10 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         files_directory::register(builder);
         files_link::register(builder);
         files_file::register(builder);
+        files_download::register(builder);
+        files_archive::register(builder);
+        files_move::register(builder);
+        files_sync::register(builder);
     });
     builder.namespace("server", |builder| {
         server_shell::register(builder);
@@ -116,18 +133,40 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         server_timezone::register(builder);
         server_reboot::register(builder);
         server_wait::register(builder);
+        server_hosts::register(builder);
         packages::register_server(builder);
         services::register_server(builder);
     });
-    builder.namespace("apk", packages::register_apk);
-    builder.namespace("apt", packages::register_apt);
-    builder.namespace("pkg", packages::register_pkg);
+    builder.namespace("apk", |builder| {
+        packages::register_apk(builder);
+        upkeep::register_apk(builder);
+        repositories::register_apk(builder);
+    });
+    builder.namespace("apt", |builder| {
+        packages::register_apt(builder);
+        upkeep::register_apt(builder);
+        repositories::register_apt(builder);
+    });
+    builder.namespace("pkg", |builder| {
+        packages::register_pkg(builder);
+        upkeep::register_pkg(builder);
+    });
+    builder.namespace("lbu", upkeep::register_lbu);
+    builder.namespace("git", git_repo::register);
+    builder.namespace("zfs", zfs::register);
+    builder.namespace("jail", jail::register);
+    builder.namespace("sshd", privileges::register_sshd);
+    builder.namespace("sudo", privileges::register_sudo);
+    builder.namespace("doas", privileges::register_doas);
+    builder.namespace("pf", privileges::register_pf);
     builder.namespace("openrc", services::register_openrc);
     builder.namespace("systemd", services::register_systemd);
     builder.namespace("runit", services::register_runit);
     builder.namespace("freebsd", |builder| {
         services::register_freebsd(builder);
         freebsd_sysrc::register(builder);
+        builder.namespace("pkg", upkeep::register_pkg);
+        builder.namespace("freebsd_update", upkeep::register_freebsd_update);
     });
     builder.namespace("service", services::register_verbs);
 }

@@ -112,7 +112,12 @@ pub fn patch_questions(targets: &[PatchTarget], refresh: bool) -> FactRequests {
 ///
 /// # Errors
 /// Why the host could not say what it can get.
-pub fn patch_steps(targets: &[PatchTarget], facts: &Facts, refresh: bool, reboots: bool) -> Result<Patch, String> {
+pub fn patch_steps(
+    targets: &[PatchTarget],
+    facts: &Facts,
+    refresh: bool,
+    reboots: bool,
+) -> Result<Patch, String> {
     let mut patch = Patch::default();
     let mut services: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for target in targets {
@@ -287,7 +292,8 @@ fn step(operation: &str, subject: String, tool: &'static Tool, words: &[&str]) -
 
 fn candidates(target: &PatchTarget, refresh: bool) -> Question {
     let refresh = if refresh { "refresh" } else { "" };
-    let head = [manager(target.ecosystem).unwrap_or_default(), target.jail.as_deref().unwrap_or_default(), refresh];
+    let head =
+        [manager(target.ecosystem).unwrap_or_default(), target.jail.as_deref().unwrap_or_default(), refresh];
     Question::new(&UPGRADE_STATE, head.into_iter().chain(names(target)))
 }
 
@@ -328,7 +334,9 @@ fn said(facts: &Facts, question: &Question) -> Result<String, String> {
     match facts.get(question) {
         Some(FactAnswer::Said(text)) => Ok(String::from_utf8_lossy(text).into_owned()),
         Some(FactAnswer::Absent) => Ok(String::new()),
-        Some(FactAnswer::Failed(Some(3))) => Err("its lists of packages could not be brought up to date".to_owned()),
+        Some(FactAnswer::Failed(Some(3))) => {
+            Err("its lists of packages could not be brought up to date".to_owned())
+        }
         Some(FactAnswer::Failed(status)) => {
             let status = status.map_or_else(String::new, |status| format!(" (status {status})"));
             Err(format!("the host could not say which packages it can get{status}"))

@@ -8,16 +8,21 @@
 //! started per fact is what a deploy's time is made of.
 
 mod accounts;
+mod checkout;
 mod files;
 mod lines;
 mod packages;
 mod patch;
+mod repositories;
 mod services;
+mod settings;
 mod system;
+mod transfer;
 
 pub(crate) use accounts::{
     GROUP_STATE, KEYS_STATE, MAKE_GROUP, MAKE_USER, PUT_KEYS, REMOVE_GROUP, REMOVE_USER, USER_STATE,
 };
+pub(crate) use checkout::{DESTROY_DATASET, GIT_CHECKOUT, GIT_STATE, SET_DATASET, ZFS_STATE};
 pub(crate) use files::{
     FILE_STATE, MAKE_DIRECTORY, MAKE_LINK, MAKE_PARENT, PUT_FILE, REMOVE_PATH, SHOW_FILE, TOUCH_FILE,
     TREE_STATE,
@@ -25,11 +30,22 @@ pub(crate) use files::{
 pub(crate) use lines::{BLOCK_STATE, EDIT_BLOCK, EDIT_LINE, LINE_STATE, REPLACE_STATE, REPLACE_TEXT};
 pub(crate) use packages::{CHANGE_PACKAGES, PACKAGE_STATE};
 pub(crate) use patch::{BASE_STATE, PATCH_BASE, PATCH_PACKAGES, PATCH_VERSIONS, UPGRADE_STATE, USERS_OF};
+pub(crate) use repositories::{
+    CHANGE_DEB, CHANGE_PKG, DEB_STATE, LBU_COMMIT, LBU_STATE, LISTS_STATE, PENDING_STATE, PKG_STATE,
+    UPDATE_BASE, UPDATE_LISTS, UPGRADE_ALL,
+};
 pub(crate) use services::{CHANGE_SERVICE, RUN_SERVICE, SERVICE_STATE};
+pub(crate) use settings::{
+    EDIT_HOSTS, EDIT_SSHD, HOSTS_STATE, JAIL_STATE, LOCALE_STATE, SET_JAIL, SET_LINE, SET_LOCALE, SSHD_STATE,
+};
 pub(crate) use system::{
-    CHANGE_CRONTAB, CRON_STATE, GUARD_STATE, HOSTNAME_STATE, MODULE_STATE, MOUNT_STATE, OS_RELEASE,
+    BOOT_ID, CHANGE_CRONTAB, CRON_STATE, GUARD_STATE, HOSTNAME_STATE, MODULE_STATE, MOUNT_STATE, OS_RELEASE,
     PATHS_STATE, REBOOT, RUN_COMMAND, SET_HOSTNAME, SET_MODULE, SET_MOUNT, SET_SYSCTL, SET_SYSRC,
     SET_TIMEZONE, SHELL, SYSCTL_STATE, SYSRC_STATE, TIMEZONE_STATE, WAIT_PORT,
+};
+pub(crate) use transfer::{
+    COPY_PATH, COPY_STATE, DOWNLOAD_FILE, DOWNLOAD_STATE, FLAGS_STATE, MOVE_PATH, PACK, SET_FLAGS,
+    SYNC_DELETE, SYNC_STATE, UNPACK,
 };
 
 use crate::facts::quoted;

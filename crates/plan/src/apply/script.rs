@@ -66,7 +66,12 @@ impl std::fmt::Debug for Script {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScriptError {
     /// Nobody has the value of a secret in the version that the plan was made with.
-    #[error("step {}: the secret `{}` has no version {} any more: plan again", step + 1, secret.name, secret.version)]
+    #[error(
+        "step {}: the secret `{}` cannot be had as it was planned: it was changed, or the key here is not the one that \
+         opens it; plan again",
+        step + 1,
+        secret.name
+    )]
     SecretUnknown {
         /// The step's place in the host's steps.
         step: usize,

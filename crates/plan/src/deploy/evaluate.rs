@@ -24,6 +24,8 @@ pub struct HostView<'a> {
     pub os: Option<&'a OsRelease>,
     /// Reads a file of the workspace (`lang::read_asset`); an error says why it cannot be read.
     pub assets: &'a (dyn Fn(&str) -> Result<Vec<u8>, String> + Sync),
+    /// Lists the files below a folder of the workspace (`lang::list_assets`), as paths from that folder.
+    pub folders: &'a (dyn Fn(&str) -> Result<Vec<String>, String> + Sync),
     /// Finds a secret by its name; an error says why there is none.
     pub secrets: &'a (dyn Fn(&str) -> Result<SecretVersion, String> + Sync),
     /// Returns the SHA-256 of content with its secrets in it; `None` where it cannot be told.

@@ -135,7 +135,8 @@ fn shown(line: &str) -> String {
     }
 }
 
-fn capped(mut lines: Vec<DiffLine>) -> Vec<DiffLine> {
+/// Takes what is too long for a diff away.
+pub(super) fn capped(mut lines: Vec<DiffLine>) -> Vec<DiffLine> {
     if lines.len() > DIFF_LINES_MAX {
         let more = lines.len() - DIFF_LINES_MAX;
         lines.truncate(DIFF_LINES_MAX);

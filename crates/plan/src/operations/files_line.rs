@@ -86,7 +86,7 @@ fn whole_line(text: &str) -> String {
 }
 
 /// Returns a text with what is special in a pattern escaped.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let escape = |letter: char| match letter {
         '\\' | '.' | '[' | ']' | '(' | ')' | '*' | '+' | '?' | '{' | '}' | '|' | '^' | '$' => {
             vec!['\\', letter]

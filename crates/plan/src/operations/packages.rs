@@ -133,7 +133,8 @@ impl<const M: usize> Operation for Packages<M> {
     fn depends(&self) -> Vec<Area> {
         let repositories = ["/etc/apk", "/etc/apt", "/usr/local/etc/pkg"];
         let trees = repositories.into_iter().map(|path| Area::Tree(path.to_owned()));
-        trees.chain([Area::Packages]).collect()
+        let lists = (self.how == How::Latest).then_some(Area::Named("lists"));
+        trees.chain([Area::Packages]).chain(lists).collect()
     }
 
     fn risks(&self) -> Vec<Risk> {

@@ -100,8 +100,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `public_keys`: a line of authorized_keys or a list of them
     /// * `group`: the group of its file; its primary group unless given
     /// * `delete_keys`: whether all other keys go
-    /// * `authorized_keys_directory`: where its file is, in place of `.ssh` in its home
-    /// * `authorized_keys_filename`: the name of its file: `authorized_keys`
+    /// * `authorized_key_directory`: where its file is, in place of `.ssh` in its home
+    /// * `authorized_key_filename`: the name of its file: `authorized_keys`
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -111,8 +111,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         public_keys: OneOrMore<'v>,
         #[starlark(require = named, default = NoneOr::None)] group: NoneOr<&'v str>,
         #[starlark(require = named, default = false)] delete_keys: bool,
-        #[starlark(require = named, default = NoneOr::None)] authorized_keys_directory: NoneOr<&'v str>,
-        #[starlark(require = named, default = NoneOr::None)] authorized_keys_filename: NoneOr<&'v str>,
+        #[starlark(require = named, default = NoneOr::None)] authorized_key_directory: NoneOr<&'v str>,
+        #[starlark(require = named, default = NoneOr::None)] authorized_key_filename: NoneOr<&'v str>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
@@ -126,13 +126,13 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             if keys.is_empty() || keys.len() > KEYS_MAX || keys.iter().any(String::is_empty) {
                 return Err(format!("expected 1 to {KEYS_MAX} keys, none of them empty"));
             }
-            let file = given(authorized_keys_filename).unwrap_or("authorized_keys");
-            let folder = given(authorized_keys_directory);
+            let file = given(authorized_key_filename).unwrap_or("authorized_keys");
+            let folder = given(authorized_key_directory);
             if folder.is_none() && file != "authorized_keys" {
-                return Err("expected authorized_keys_directory beside authorized_keys_filename".to_owned());
+                return Err("expected authorized_key_directory beside authorized_key_filename".to_owned());
             }
             let whole = folder
-                .map(|folder| checked_path("authorized_keys_directory", &format!("{folder}/{file}")))
+                .map(|folder| checked_path("authorized_key_directory", &format!("{folder}/{file}")))
                 .transpose()?;
             Ok(Keys {
                 user: checked_account("user", user)?,

@@ -3,8 +3,12 @@
 
 mod applied;
 mod apply_twice;
+mod checkout;
 mod determinism;
+mod fakes;
 mod fixtures;
 mod hostile;
 mod pyinfra;
+mod settings;
 pub(crate) mod team;
+mod transfer;

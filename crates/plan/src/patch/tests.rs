@@ -25,13 +25,22 @@ fn facts(targets: &[PatchTarget], candidates: &str, services: &str) -> Facts {
         let said = |text: &str| FactAnswer::Said(text.as_bytes().to_vec());
         facts.insert(super::candidates(target, true), said(candidates));
         facts.insert(users(target), said(services));
-        facts.insert(Question::new(&BASE_STATE, Vec::<String>::new()), said("14.1-RELEASE-p4\n14.1-RELEASE-p5"));
+        facts.insert(
+            Question::new(&BASE_STATE, Vec::<String>::new()),
+            said("14.1-RELEASE-p4\n14.1-RELEASE-p5"),
+        );
     }
     facts
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "cases read better")]
-fn check(targets: Vec<PatchTarget>, candidates: &str, services: &str, remedies: &[(&str, &str)], steps: &[&str]) -> Patch {
+fn check(
+    targets: Vec<PatchTarget>,
+    candidates: &str,
+    services: &str,
+    remedies: &[(&str, &str)],
+    steps: &[&str],
+) -> Patch {
     let patch = patch_steps(&targets, &facts(&targets, candidates, services), true, false).expect("answers");
     let word = |remedy: &Remedy| match remedy {
         Remedy::Upgrade { from, to, .. } => format!("{from} -> {to}"),
@@ -43,7 +52,8 @@ fn check(targets: Vec<PatchTarget>, candidates: &str, services: &str, remedies: 
     let told: Vec<_> = patch.remedies.iter().map(|(name, remedy)| (name.as_str(), word(remedy))).collect();
     let told: Vec<_> = told.iter().map(|(name, remedy)| (*name, remedy.as_str())).collect();
     assert_eq!(told, remedies);
-    let told: Vec<_> = patch.steps.iter().map(|step| format!("{} {}", step.operation, step.subject)).collect();
+    let told: Vec<_> =
+        patch.steps.iter().map(|step| format!("{} {}", step.operation, step.subject)).collect();
     assert_eq!(told, steps);
     patch
 }
@@ -57,7 +67,8 @@ fn just_what_closes_a_finding_is_upgraded() {
         ("open", Fix::NotYet),
         ("removed", fixed("1")),
     ];
-    let candidates = "libssl3 3.0.14-1 3.0.15-1\nopenssl 3.0.14-1 3.0.15-1\nold 1.0-1 1.0-2\nopen 1.0-1 1.0-1";
+    let candidates =
+        "libssl3 3.0.14-1 3.0.15-1\nopenssl 3.0.14-1 3.0.15-1\nold 1.0-1 1.0-2\nopen 1.0-1 1.0-1";
     let patch = check(
         vec![target(Ecosystem::Debian, None, &packages)],
         candidates,
@@ -84,7 +95,13 @@ fn nothing_to_get_is_no_step() {
     check(targets.clone(), "openssl 3.1.4-r0 3.1.4-r0", "nginx", &[("openssl", "none, newest -")], &[]);
     check(targets.clone(), "openssl 3.1.4-r0 -", "", &[("openssl", "none, newest -")], &[]);
     check(targets.clone(), "openssl 3.1.4-r0 3.1.4-r1", "", &[("openssl", "none, newest 3.1.4-r1")], &[]);
-    check(targets, "openssl 3.1.4-r0 3.1.5-r0", "", &[("openssl", "3.1.4-r0 -> 3.1.5-r0")], &["patch.packages openssl"]);
+    check(
+        targets,
+        "openssl 3.1.4-r0 3.1.5-r0",
+        "",
+        &[("openssl", "3.1.4-r0 -> 3.1.5-r0")],
+        &["patch.packages openssl"],
+    );
 }
 
 #[test]

@@ -15,10 +15,20 @@ PATTERN=$2 awk '$0 ~ ENVIRON["PATTERN"] { print "= " $0 }' "$1" | head -c 65536
 "#,
 };
 
+/// `draft_of PATH` makes an empty file beside a file and puts its path into `new`.
+pub(super) const DRAFT_OF: Tool = Tool {
+    name: "draft_of",
+    needs: &[],
+    text: r#"draft_of() {
+new=$(mktemp "${1%/*}/.ifrit.XXXXXX")
+}
+"#,
+};
+
 /// `rewritten PATH BACKUP`: gives the file the content of `$new`, which is removed.
-const REWRITTEN: Tool = Tool {
+pub(super) const REWRITTEN: Tool = Tool {
     name: "rewritten",
-    needs: &[&PUT_FILE],
+    needs: &[&DRAFT_OF, &PUT_FILE],
     text: r#"rewritten() {
 draft=$new
 if [ -n "$2" ] && [ -e "$1" ]; then cp -p "$1" "$1.$2" || { rm -f "$draft"; return 1; }; fi
@@ -26,9 +36,6 @@ put_file "$draft" "$1" - - - ''
 status=$?
 rm -f "$draft"
 return $status
-}
-draft_of() {
-new=$(mktemp "${1%/*}/.ifrit.XXXXXX")
 }
 "#,
 };

@@ -3,7 +3,7 @@
 use super::Tool;
 
 /// `patch_pkg JAIL WORD...` runs pkg(8), in a jail where one is named.
-const PATCH_PKG: Tool = Tool {
+pub(super) const PATCH_PKG: Tool = Tool {
     name: "patch_pkg",
     needs: &[],
     text: r#"patch_pkg() {

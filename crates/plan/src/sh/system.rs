@@ -320,12 +320,32 @@ sh -c "$1"
 "#,
 };
 
-/// `reboot_in SECONDS` restarts the host after so many seconds, when nobody waits for it any more.
+/// `boot_id` prints what is another one after each restart: Linux's boot id with the start of process 1 (a
+/// container keeps the first of its machine), FreeBSD's boot id or boot time.
+pub(crate) static BOOT_ID: Tool = Tool {
+    name: "boot_id",
+    needs: &[],
+    text: r#"boot_id() {
+if [ -r /proc/sys/kernel/random/boot_id ]; then
+ read -r boot </proc/sys/kernel/random/boot_id
+ # proc_pid_stat(5): field 22 is the start time; the name in parentheses may hold spaces.
+ began=$(sed 's/^.*) //' /proc/1/stat 2>/dev/null | cut -d ' ' -f 20)
+ printf '%s\n' "$boot-$began"
+else
+ sysctl -n kern.boot_id 2>/dev/null || sysctl -n kern.boottime 2>/dev/null | tr -cd '0-9\n'
+fi
+}
+"#,
+};
+
+/// `reboot_in SECONDS` restarts the host after so many seconds, when nobody waits for it any more, and prints
+/// by what a restart can be told.
 pub(crate) static REBOOT: Tool = Tool {
     name: "reboot_in",
-    needs: &[],
+    needs: &[&BOOT_ID],
     text: r#"reboot_in() {
 command -v reboot >/dev/null 2>&1 || { echo 'there is no command reboot' >&2; return 1; }
+printf 'boot %s restarts in %s s\n' "$(boot_id)" "$1"
 (trap '' HUP; sleep "$1"; exec reboot) >/dev/null 2>&1 </dev/null &
 }
 "#,

@@ -10,7 +10,17 @@ use super::team::{SECRET, Team, apply, shells};
 
 /// Applies a deploy (`ROOT` in it is a temporary directory) in every shell, checks what came of it, and
 /// that a second run has nothing to do.
-fn check(prepare: impl Fn(&Path), deploy: &str, expected: impl Fn(&Path)) {
+pub(super) fn check(prepare: impl Fn(&Path), deploy: &str, expected: impl Fn(&Path)) {
+    check_with(&[], prepare, deploy, expected);
+}
+
+/// The same with more files in the workspace.
+pub(super) fn check_with(
+    files: &[(&str, &str)],
+    prepare: impl Fn(&Path),
+    deploy: &str,
+    expected: impl Fn(&Path),
+) {
     for shell in shells() {
         let host = tempfile::tempdir().expect("a temporary directory");
         prepare(host.path());
@@ -19,6 +29,7 @@ fn check(prepare: impl Fn(&Path), deploy: &str, expected: impl Fn(&Path)) {
         let team = Team::new(&deploy.replace("ROOT", &root))
             .with_file("files/motd", "hello\n")
             .with_file("templates/a.j2", "user={{ login }}\npassword={{ password }}\n");
+        let team = files.iter().fold(team, |team, (path, text)| team.with_file(path, text));
         let steps = team.steps(&shell);
         assert!(steps.iter().any(|step| step.change != Change::None), "{shell:?} {steps:#?}");
         for step in steps.iter().filter(|step| step.is_sent()) {
@@ -33,7 +44,7 @@ fn check(prepare: impl Fn(&Path), deploy: &str, expected: impl Fn(&Path)) {
     }
 }
 
-fn walk(folder: &Path) -> Vec<String> {
+pub(super) fn walk(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -45,11 +56,11 @@ fn walk(folder: &Path) -> Vec<String> {
     found
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn mode(path: &Path) -> u32 {
+pub(super) fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
 }
 
@@ -190,8 +201,8 @@ fn keys_are_added_and_replaced() {
     };
     let deploy = r#"keys = ["ssh-ed25519 BBBB a", "no-pty ssh-ed25519 CCCC 'b'"]
 folder = "ROOT/ssh"
-server.user_authorized_keys("root", keys, authorized_keys_directory = folder, authorized_keys_filename = "one")
-server.user_authorized_keys("root", keys, authorized_keys_directory = folder, authorized_keys_filename = "two", delete_keys = True)"#;
+server.user_authorized_keys("root", keys, authorized_key_directory = folder, authorized_key_filename = "one")
+server.user_authorized_keys("root", keys, authorized_key_directory = folder, authorized_key_filename = "two", delete_keys = True)"#;
     check(prepare, deploy, |root| {
         let new = "ssh-ed25519 BBBB a\nno-pty ssh-ed25519 CCCC 'b'\n";
         assert_eq!(text(&root.join("ssh/one")), format!("# who\nssh-ed25519 AAAA old\n{new}"));

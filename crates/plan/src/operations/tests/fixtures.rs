@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use model::{Change, DiffLine, Step};
 use serde::Deserialize;
 
-use super::team::Team;
+use super::team::{Team, shells};
 use crate::Evaluated;
 use crate::facts::{FactAnswer, FactRequests, Facts};
 
@@ -45,6 +46,12 @@ fn literal(value: &serde_json::Value) -> String {
         serde_json::Value::Array(items) => {
             format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", "))
         }
+        serde_json::Value::Object(entries) => {
+            let entry =
+                |(key, value)| format!("{}: {}", serde_json::Value::from(key as &str), literal(value));
+            let entries: Vec<String> = entries.iter().map(|(key, value)| entry((key, value))).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
         value => value.to_string(),
     }
 }
@@ -72,7 +79,10 @@ fn check(operation: &str, path: &Path) {
     let (got, said) = match outcome {
         Err(problems) => ("error", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         Ok(Evaluated::Needs(requests)) => panic!("{shown}: asks again: {requests:?}"),
-        Ok(Evaluated::Complete(steps)) => described(&steps),
+        Ok(Evaluated::Complete(steps)) => {
+            steps.iter().for_each(|step| parses(step, &shown.to_string()));
+            described(&steps)
+        }
     };
     assert_eq!(got, case.expected, "{shown}: {code}\n{said}");
     for line in &case.says {
@@ -90,6 +100,20 @@ fn answer(requests: &FactRequests, given: &BTreeMap<String, String>, facts: &mut
             text => FactAnswer::Said(text.as_bytes().to_vec()),
         };
         facts.insert(question.clone(), answer);
+    }
+}
+
+/// Makes sure that every shell takes what would be sent.
+fn parses(step: &Step, shown: &str) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("script");
+    let probe = step.probe.as_ref().map_or("", |probe| probe.script.as_str());
+    fs::write(&path, format!("probe() {{\n{probe}\n:\n}}\nstep() {{\n{}\n:\n}}\n", step.action))
+        .expect("a file");
+    for shell in shells() {
+        let output =
+            Command::new(shell[0]).args(&shell[1..]).arg("-n").arg(&path).output().expect("it starts");
+        assert!(output.status.success(), "{shown} {shell:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

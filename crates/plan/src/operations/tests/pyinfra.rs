@@ -11,20 +11,24 @@ use crate::Evaluated;
 use crate::facts::{FactAnswer, Facts, Question};
 
 /// What is different on purpose, by operation and case.
-const OTHERWISE: [(&str, &str, &str); 7] = [
+const OTHERWISE: [(&str, &str, &str); 9] = [
     ("files.directory", "add_force", "force is not there: a file is never removed for a directory"),
     ("files.directory", "add_force_backup_dir", "force is not there"),
     ("files.directory", "add_force_no_backup", "force is not there"),
     ("files.link", "add_force_backup_dir", "force keeps no backup"),
     ("files.link", "add_force_no_backup", "force keeps no backup"),
     ("files.directory", "ignore_link_type", "a link is never taken for what it points to"),
+    ("files.flags", "clear_no_flags", "no flags at all are a mistake"),
+    ("files.flags", "set_no_flags", "no flags at all are a mistake"),
     ("openrc.service", "enable_quotes_injection", "a name with quotes is refused"),
 ];
 /// The operations that are compared.
-const OPERATIONS: [&str; 7] = [
+const OPERATIONS: [&str; 9] = [
     "files.directory",
     "files.link",
     "files.line",
+    "files.flags",
+    "server.etc_hosts",
     "apk.packages",
     "openrc.service",
     "server.group",
@@ -127,6 +131,22 @@ fn answer(facts: &Value, question: &Question) -> Option<String> {
     match question.tool().name {
         "file_state" => file_state(facts, &words[0], &words[1]),
         "tree_state" => Some("rest differs".to_owned()),
+        "flags_state" => {
+            let set = by_path(facts, "files.Flags", &words[0])?.as_array()?;
+            let has = |flag: &String| set.iter().any(|it| it.as_str() == Some(flag));
+            let state = |flag: &String| format!("{flag} {}", if has(flag) { "set" } else { "clear" });
+            Some(words[1..].iter().map(state).collect::<Vec<_>>().join("\n"))
+        }
+        "hosts_state" => {
+            let names = by_path(facts, "server.EtcHosts", &words[0])?.get(&words[1]);
+            let names =
+                names.and_then(Value::as_array).map(|it| it.iter().filter_map(Value::as_str).collect());
+            let Some(names): Option<Vec<&str>> = names else { return Some(String::new()) };
+            let wanted: Vec<&str> = words[3].split(' ').filter(|name| !name.is_empty()).collect();
+            let is_shown =
+                words[2] == "set" || wanted.is_empty() || wanted.iter().any(|it| names.contains(it));
+            Some(if is_shown { format!("= {}", names.join(" ")) } else { String::new() })
+        }
         "line_state" => lines(facts, &words[0], &words[1]),
         "package_state" => {
             let installed = facts.get("apk.ApkPackages")?.as_object()?;

@@ -72,6 +72,7 @@ impl Team {
         facts: &Facts,
     ) -> Result<Evaluated, Vec<Problem>> {
         let assets = |path: &str| lang::read_asset(self.root.path(), path);
+        let folders = |path: &str| lang::list_assets(self.root.path(), path);
         let secrets = |name: &str| match name {
             "none" => Err("there is no such secret".to_owned()),
             name => Ok(SecretVersion { name: name.to_owned(), version: "1".to_owned() }),
@@ -83,6 +84,7 @@ impl Team {
             host,
             os: None,
             assets: &assets,
+            folders: &folders,
             secrets: &secrets,
             secret_digest: &secret_digest,
         };

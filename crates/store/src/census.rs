@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::host_set::HostSet;
 use crate::hosts::platform;
 use crate::moment::Moment;
-use crate::record::ClientScope;
+use crate::record::{ClientScope, HostId};
 use crate::scope::ScopedQuery;
 use crate::sql::{Row, Tx};
 
@@ -46,6 +46,11 @@ pub struct CensusRow {
     pub hosts: usize,
 }
 
+const COUNT: &str = "count the hosts by what they run";
+
+/// Hosts that are counted one by one in one statement.
+const HOSTS_PER_QUERY: usize = 4096;
+
 /// Counts by number of the client and group.
 type Counts = BTreeMap<(i64, HostGroup), i64>;
 
@@ -60,21 +65,34 @@ impl Store {
         scope: &ClientScope,
         at: Option<Timestamp>,
     ) -> Result<Vec<CensusRow>, StoreError> {
-        let mut tx = self.read("count the hosts by what they run").await?;
-        let clients = clients_in(&mut tx, scope).await?;
+        let mut tx = self.read(COUNT).await?;
         let counts = match at {
             None => count_now(&mut tx, scope).await?,
-            Some(at) => count_at(&mut tx, scope, at).await?,
+            Some(at) => count_each(&mut tx, scope, Moment(Some(at)), None).await?,
         };
-        let mut rows = Vec::with_capacity(counts.len());
-        for ((client, group), hosts) in counts {
-            let client = client_of(&clients, client).map_err(|error| tx.damaged(error.to_string()))?.clone();
-            let hosts = usize::try_from(hosts).map_err(|_| tx.damaged("more packages than hosts"))?;
-            rows.push(CensusRow { client, group, hosts });
+        rows(&mut tx, scope, counts).await
+    }
+
+    /// Counts those of some hosts that are in the scope, as [`Store::census`] does with all. Looks at
+    /// each of them.
+    ///
+    /// # Errors
+    /// As [`Store::census`].
+    pub async fn census_of(
+        &self,
+        scope: &ClientScope,
+        hosts: &HostSet,
+        at: Option<Timestamp>,
+    ) -> Result<Vec<CensusRow>, StoreError> {
+        let mut tx = self.read(COUNT).await?;
+        let hosts: Vec<i64> = hosts.iter().map(|host| host.0).collect();
+        let mut counts = Counts::new();
+        for step in hosts.chunks(HOSTS_PER_QUERY) {
+            for (group, hosts) in count_each(&mut tx, scope, Moment(at), Some(step)).await? {
+                *counts.entry(group).or_default() += hosts;
+            }
         }
-        rows.retain(|row| row.hosts > 0);
-        rows.sort();
-        Ok(rows)
+        rows(&mut tx, scope, counts).await
     }
 
     /// Returns the hosts in the scope that are in a group, now or at a time by what was known later. Reads a
@@ -104,7 +122,7 @@ impl Store {
         }
         let mut hosts = HostSet::default();
         let read = |row: &Row| {
-            hosts.insert(client_of(&clients, row.get(0)?)?, row.get(1)?);
+            hosts.insert(client_of(&clients, row.get(0)?)?, HostId(row.get(1)?));
             Ok(())
         };
         query.fetch(&mut tx, read).await?;
@@ -158,22 +176,44 @@ async fn count_now(tx: &mut Tx, scope: &ClientScope) -> Result<Counts, StoreErro
     Ok(counts)
 }
 
-async fn count_at(tx: &mut Tx, scope: &ClientScope, at: Timestamp) -> Result<Counts, StoreError> {
-    let moment = Moment(Some(at));
+/// Names the clients of counts, and sorts.
+async fn rows(tx: &mut Tx, scope: &ClientScope, counts: Counts) -> Result<Vec<CensusRow>, StoreError> {
+    let clients = clients_in(tx, scope).await?;
+    let mut rows = Vec::with_capacity(counts.len());
+    for ((client, group), hosts) in counts {
+        let client = client_of(&clients, client).map_err(|error| tx.damaged(error.to_string()))?.clone();
+        let hosts = usize::try_from(hosts).map_err(|_| tx.damaged("more packages than hosts"))?;
+        rows.push(CensusRow { client, group, hosts });
+    }
+    rows.retain(|row| row.hosts > 0);
+    rows.sort();
+    Ok(rows)
+}
+
+/// Counts hosts by looking at each of them, or at each of some.
+async fn count_each(
+    tx: &mut Tx,
+    scope: &ClientScope,
+    moment: Moment,
+    some: Option<&[i64]>,
+) -> Result<Counts, StoreError> {
     let head = format!(
         "SELECT x.client_id, x.ecosystem, x.release, x.os_id, x.os_version, \
          count(*), count(x.package_set_id), count(x.look) FROM (\
-         SELECT d.client_id, s.ecosystem, s.release, s.os_id, s.os_version, p.package_set_id, \
+         SELECT d.host_id, d.client_id, s.ecosystem, s.release, s.os_id, s.os_version, p.package_set_id, \
          CASE WHEN s.os_id IS NULL THEN {look} END AS look \
          FROM host_declared d \
          LEFT JOIN host_system s ON s.host_id = d.host_id AND {system} \
          LEFT JOIN host_package_set p ON p.host_id = d.host_id AND {packages} WHERE {declared}) x WHERE 1 = 1",
-        look = first_look(at),
+        look = first_look(moment),
         system = moment.holds("s"),
         packages = moment.holds("p"),
         declared = moment.holds("d"),
     );
     let mut query = ScopedQuery::new(tx, &head, "x.client_id", scope)?;
+    if let Some(some) = some {
+        query.push(" AND x.host_id IN").push_list("hosts", some.iter().map(|id| (*id).into()))?;
+    }
     query.push(" GROUP BY x.client_id, x.ecosystem, x.release, x.os_id, x.os_version");
     let mut counts = Counts::new();
     let read = |row: &Row| {
@@ -196,10 +236,11 @@ async fn count_at(tx: &mut Tx, scope: &ClientScope, at: Timestamp) -> Result<Cou
     Ok(counts)
 }
 
-/// Writes a query for the first look at a host until a time, for the table d.
-fn first_look(at: Timestamp) -> String {
-    let at = at.as_microsecond();
-    format!("(SELECT min(co.id) FROM collection co WHERE co.host_id = d.host_id AND co.finished_at <= {at})")
+/// Writes a query for the first look at a host until a moment, for the table d.
+fn first_look(moment: Moment) -> String {
+    let until = moment.0.map(|at| format!(" AND co.finished_at <= {}", at.as_microsecond()));
+    let until = until.unwrap_or_default();
+    format!("(SELECT min(co.id) FROM collection co WHERE co.host_id = d.host_id{until})")
 }
 
 /// Reads a system's group from the second column on; `None` where no operating system was told.
@@ -232,11 +273,11 @@ fn members(group: &HostGroup, moment: Moment) -> String {
                  WHERE x.packages_at IS NULL AND s.os_id IS NULL AND x.collection_id IS {}",
                 if is_never { "NULL" } else { "NOT NULL" }
             ),
-            Some(at) => format!(
+            Some(_) => format!(
                 "SELECT x.client_id, x.host_id FROM (SELECT d.client_id, d.host_id, {look} AS look \
                  FROM host_declared d LEFT JOIN host_system s ON s.host_id = d.host_id AND {system} \
                  WHERE {declared} AND s.os_id IS NULL) x WHERE x.look IS {wanted}",
-                look = first_look(at),
+                look = first_look(moment),
                 system = moment.holds("s"),
                 declared = moment.holds("d"),
                 wanted = if is_never { "NULL" } else { "NOT NULL" },

@@ -51,12 +51,19 @@ impl HostSet {
     /// Says whether a host is in it.
     pub fn contains(&self, host: HostId) -> bool {
         let (number, word, mask) = bit_of(host.0);
-        self.clients.values().any(|chunks| chunk_of(chunks, number).is_some_and(|chunk| chunk[word] & mask != 0))
+        self.clients
+            .values()
+            .any(|chunks| chunk_of(chunks, number).is_some_and(|chunk| chunk[word] & mask != 0))
     }
 
     /// Returns the hosts, by client, then number.
     pub fn iter(&self) -> impl Iterator<Item = HostId> {
         self.clients.values().flat_map(|chunks| hosts(chunks))
+    }
+
+    /// Returns the hosts with their clients, by client, then number.
+    pub fn members(&self) -> impl Iterator<Item = (&ClientName, HostId)> {
+        self.clients.iter().flat_map(|(client, chunks)| hosts(chunks).map(move |host| (client, host)))
     }
 
     /// Returns the hosts that are in any of the sets.
@@ -106,8 +113,8 @@ impl HostSet {
     }
 
     /// Adds one host of a client.
-    pub(crate) fn insert(&mut self, client: &ClientName, host: i64) {
-        let (number, word, mask) = bit_of(host);
+    pub fn insert(&mut self, client: &ClientName, host: HostId) {
+        let (number, word, mask) = bit_of(host.0);
         chunk_to_change(chunks_of(&mut self.clients, client), number)[word] |= mask;
     }
 
@@ -210,7 +217,7 @@ mod tests {
     fn set(hosts: &BTreeSet<i64>) -> HostSet {
         let mut set = HostSet::default();
         for host in hosts {
-            set.insert(&owner(*host), *host);
+            set.insert(&owner(*host), HostId(*host));
         }
         set
     }
@@ -220,6 +227,11 @@ mod tests {
         assert!(hosts.is_sorted_by_key(|host| (owner(*host), *host)), "by client, then number");
         hosts.sort_unstable();
         assert_eq!(hosts, expected.iter().copied().collect::<Vec<_>>());
+        assert!(
+            set.members()
+                .map(|(client, host)| (client.clone(), host))
+                .eq(set.iter().map(|host| (owner(host.0), host)))
+        );
         assert_eq!((set.len(), set.is_empty()), (expected.len(), expected.is_empty()));
         assert_eq!(set.len_by_client().values().sum::<usize>(), expected.len());
         assert!(set.len_by_client().values().all(|count| *count > 0));

@@ -85,7 +85,7 @@ mod via;
 pub use approvals::Approval;
 pub use bell::{
     AnnouncedFinding, BellBase, BellHost, BellHosts, BellOutcome, BellSets, BellState, MessageRecord,
-    MessageUrgency, NewBell, NewMessage, SetId,
+    MessageUrgency, NewBell, NewMessage, SetBodies, SetId,
 };
 pub use census::{CensusRow, HostGroup};
 pub use changes::{CHANGES_PAGE_MOMENTS, Change, ChangeEvent, ChangePage, ChangeQuery};
@@ -113,6 +113,7 @@ pub use runs::{
     HostClaim, HostEnd, HostIntent, HostStart, NewRun, RunDetail, RunHostRecord, RunHostState, RunRecord,
     RunStep, RunStepRecord, STEP_OUTPUT_BYTES_MAX, StepOutput, UnsettledHost,
 };
+pub use scan_age::{OldScan, OldScans};
 pub use sealing::{SECRET_BYTES_MAX, SealError, SealingKey, SecretSlot};
 pub use secrets::{NewSecret, SealedSecret, SecretRecord};
 pub use services::DeclaredService;

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 use crate::package_set::read_ids;
 use crate::record::{ClientScope, HostId, PackageVersionId, PostingDifference, PostingDifferenceKind};
 use crate::scope::ScopedQuery;
-use crate::sql::Tx;
+use crate::sql::{Dialect, Row, Tx};
 
 /// Package versions asked for in one statement.
 const VERSIONS_PER_QUERY: usize = 4096;
@@ -52,16 +52,11 @@ impl Store {
         }
         let mut found: BTreeMap<PackageVersionId, HostSet> = BTreeMap::new();
         for versions in versions.chunks(VERSIONS_PER_QUERY) {
-            let head = "SELECT package_version_id, client_id, chunk, hosts FROM posting WHERE 1 = 1";
-            let mut query = ScopedQuery::new(&tx, head, "client_id", scope)?;
+            let mut query = ScopedQuery::new(&tx, lists(tx.dialect()), "client_id", scope)?;
             query.push(" AND package_version_id IN");
             query.push_list("package versions", versions.iter().map(|version| version.0.into()))?;
-            let read = |row: &crate::sql::Row| {
-                let (version, chunk): (i64, i64) = (row.get(0)?, row.get(2)?);
-                let client = client_of(&clients, row.get(1)?)?;
-                let hosts = found.entry(PackageVersionId(version)).or_default();
-                hosts.insert_bitmap(client, chunk, row.get(3)?).ok_or_else(|| damaged_bitmap(version, chunk))
-            };
+            query.push(" GROUP BY package_version_id");
+            let read = |row: &Row| add_list(&mut found, &clients, row);
             query.fetch(&mut tx, read).await?;
         }
         Ok(found)
@@ -87,7 +82,7 @@ impl Store {
         }
         let mut stored: BTreeSet<(i64, i64, i64)> = BTreeSet::new();
         let all = "SELECT package_version_id, client_id, chunk, hosts FROM posting";
-        let read = |row: &crate::sql::Row| {
+        let read = |row: &Row| {
             let (version, client, chunk): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let hosts = hosts_of(chunk, row.get(3)?).ok_or_else(|| damaged_bitmap(version, chunk))?;
             stored.extend(hosts.map(|host| (version, client, host)));
@@ -109,6 +104,49 @@ impl Store {
     }
 }
 
+/// Asks for each list as one text `CLIENT CHUNK HEX;...`: a fleet's lists are hundreds of thousands of rows,
+/// and a row costs sqlx more than SQLite needs for all that is in it.
+pub(crate) fn lists(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT package_version_id, group_concat(client_id || ' ' || chunk || ' ' || hex(hosts), ';') \
+             FROM posting WHERE 1 = 1"
+        }
+        Dialect::Postgres => {
+            "SELECT package_version_id, string_agg(client_id || ' ' || chunk || ' ' || encode(hosts, 'hex'), ';') \
+             FROM posting WHERE 1 = 1"
+        }
+    }
+}
+
+/// Adds the list of one package version, as [`lists`] asks for it.
+pub(crate) fn add_list(
+    found: &mut BTreeMap<PackageVersionId, HostSet>,
+    clients: &BTreeMap<i64, ClientName>,
+    row: &Row,
+) -> Result<(), sqlx::Error> {
+    let version: i64 = row.get(0)?;
+    let hosts = found.entry(PackageVersionId(version)).or_default();
+    for chunk in row.get::<&str>(1)?.split(';') {
+        let (client, number, bitmap) = read_chunk(chunk).ok_or_else(|| damaged_list(version))?;
+        let client = client_of(clients, client)?;
+        hosts.insert_bitmap(client, number, &bitmap).ok_or_else(|| damaged_bitmap(version, number))?;
+    }
+    Ok(())
+}
+
+/// Reads a client's number, a chunk's number and its bitmap.
+fn read_chunk(text: &str) -> Option<(i64, i64, Vec<u8>)> {
+    let mut words = text.split(' ');
+    let (client, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let digits = words.next()?.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8; 2]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bitmap = pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?;
+    (rest.is_empty() && words.next().is_none()).then_some((client, number, bitmap))
+}
+
 async fn hosts_with_at(
     tx: &mut Tx,
     scope: &ClientScope,
@@ -128,7 +166,7 @@ async fn hosts_with_at(
             let mut members = HostSet::default();
             for host in *hosts {
                 let client = client_of(clients, host.client);
-                members.insert(client.map_err(|error| tx.damaged(error.to_string()))?, host.host);
+                members.insert(client.map_err(|error| tx.damaged(error.to_string()))?, HostId(host.host));
             }
             for id in ids {
                 if let Some(hosts) = found.get_mut(id) {
@@ -157,8 +195,7 @@ async fn sets_at(tx: &mut Tx, scope: &ClientScope, at: Timestamp) -> Result<Vec<
             "SELECT p.package_set_id, p.client_id, p.host_id FROM {table} p WHERE {}",
             Moment(Some(at)).holds("p")
         );
-        let read =
-            |row: &crate::sql::Row| Ok(HostAt { set: row.get(0)?, client: row.get(1)?, host: row.get(2)? });
+        let read = |row: &Row| Ok(HostAt { set: row.get(0)?, client: row.get(1)?, host: row.get(2)? });
         hosts.extend(ScopedQuery::new(tx, &head, "p.client_id", scope)?.fetch(tx, read).await?);
     }
     hosts.sort_unstable();
@@ -188,6 +225,10 @@ pub(crate) async fn versions_at(
     Ok(versions)
 }
 
+fn damaged_list(version: i64) -> sqlx::Error {
+    sqlx::Error::Decode(format!("posting list of package version {version}: not chunks with bitmaps").into())
+}
+
 fn damaged_bitmap(version: i64, chunk: i64) -> sqlx::Error {
     sqlx::Error::Decode(
         format!("posting list of package version {version}, chunk {chunk}: not a bitmap").into(),
@@ -200,7 +241,7 @@ pub(crate) async fn load_sets(
     sets: BTreeSet<i64>,
 ) -> Result<HashMap<i64, Vec<i64>>, StoreError> {
     let head = "SELECT id, body FROM package_set WHERE id IN (VALUES";
-    let read = |row: &crate::sql::Row| {
+    let read = |row: &Row| {
         let set: i64 = row.get(0)?;
         let ids = read_ids(row.get(1)?);
         Ok((set, ids.ok_or_else(|| sqlx::Error::Decode(format!("body of package set {set}").into()))?))
@@ -263,7 +304,7 @@ async fn apply_step(tx: &mut Tx, rows: &[&[Change]]) -> Result<(), StoreError> {
     let tail = ") AS v CROSS JOIN posting p \
                 WHERE p.package_version_id = v.column1 AND p.client_id = v.column2 AND p.chunk = v.column3";
     let keys = rows.iter().map(|changes| key_values(changes[0].row)).collect();
-    let read = |row: &crate::sql::Row| {
+    let read = |row: &Row| {
         let key = RowKey { package_version: row.get(0)?, client: row.get(1)?, chunk: row.get(2)? };
         Ok((key, row.get::<Vec<u8>>(3)?))
     };

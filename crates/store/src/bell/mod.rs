@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{ClientName, Ecosystem, HostName, PackageName, Severity, VulnerabilityId};
 
 use crate::host_set::HostSet;
+use crate::package_set::read_ids;
 use crate::record::{HostId, PackageVersionId};
 
 pub use messages::{MessageRecord, MessageUrgency, NewMessage};
@@ -50,10 +51,33 @@ pub struct AnnouncedFinding {
 pub struct BellHosts {
     /// Hosts whose sets are not those that were announced, or of which something is held.
     pub changed: Vec<BellHost>,
-    /// The package versions in each set that `changed` speaks of, ascending.
-    pub sets: BTreeMap<SetId, Vec<PackageVersionId>>,
+    /// What is in each set that `changed` speaks of.
+    pub sets: SetBodies,
     /// The other hosts that have each of the versions that were asked for.
     pub unchanged: BTreeMap<PackageVersionId, HostSet>,
+}
+
+/// Sets of package versions as they are stored, a byte or two for each version: after the first look at a
+/// large fleet there is one for every host.
+#[derive(Debug, Clone, Default)]
+pub struct SetBodies(pub(crate) BTreeMap<SetId, Vec<u8>>);
+
+impl SetBodies {
+    /// Returns the package versions in a set, ascending; none for a set that nobody spoke of.
+    pub fn versions(&self, set: SetId) -> Vec<PackageVersionId> {
+        let ids = self.0.get(&set).and_then(|body| read_ids(body)).unwrap_or_default();
+        ids.into_iter().map(PackageVersionId).collect()
+    }
+
+    /// Returns how many sets there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Says whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// The number of a set of package versions in this database.
@@ -97,7 +121,7 @@ pub struct BellHost {
 impl BellHost {
     /// Adds it to a set.
     pub fn add_to(&self, hosts: &mut HostSet) {
-        hosts.insert(&self.client, self.id.0);
+        hosts.insert(&self.client, self.id);
     }
 }
 

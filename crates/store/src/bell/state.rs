@@ -6,12 +6,16 @@ use jiff::Timestamp;
 use model::{ClientName, HostName};
 
 use super::wire::{read_findings, write_findings};
-use super::{BellBase, BellHost, BellHosts, BellOutcome, BellSets, BellState, NewBell, SetId, messages};
+use super::{
+    BellBase, BellHost, BellHosts, BellOutcome, BellSets, BellState, NewBell, SetBodies, SetId, messages,
+};
+use crate::clients::clients_in;
 use crate::db::Store;
 use crate::error::StoreError;
 use crate::host_set::HostSet;
-use crate::posting::load_sets;
-use crate::record::{HostId, PackageVersionId};
+use crate::package_set::read_ids;
+use crate::posting::{add_list, lists};
+use crate::record::{ClientScope, HostId, PackageVersionId};
 use crate::sql::{Row, Tx, Value};
 
 const READ_BELL: &str = "read what was announced";
@@ -62,17 +66,12 @@ impl Store {
         let before = changed.iter().filter_map(|host| Some(of(host.before.as_ref()?.sets)));
         let ids = before.flatten().chain(changed.iter().flat_map(|host| of(host.now)));
         let ids: BTreeSet<i64> = ids.map(|set| set.0).collect();
-        let sets = load_sets(&mut tx, ids.clone()).await?;
-        if let Some(missing) = ids.iter().find(|id| !sets.contains_key(id)) {
-            return Err(tx.damaged(format!("package set {missing} is missing")));
-        }
-        let versions_of =
-            |(set, ids): (i64, Vec<i64>)| (SetId(set), ids.into_iter().map(PackageVersionId).collect());
+        let sets = bodies(&mut tx, &ids).await?;
         let mut apart = HostSet::default();
         changed.iter().for_each(|host| host.add_to(&mut apart));
         let mut unchanged = postings(&mut tx, versions).await?;
         unchanged.values_mut().for_each(|hosts| hosts.subtract(&apart));
-        Ok(BellHosts { changed, sets: sets.into_iter().map(versions_of).collect(), unchanged })
+        Ok(BellHosts { changed, sets, unchanged })
     }
 
     /// Records what a run announces, with its messages: all of it or, where another run came before,
@@ -93,26 +92,33 @@ impl Store {
     }
 }
 
+/// Returns the bodies of sets, each of which can be read.
+async fn bodies(tx: &mut Tx, ids: &BTreeSet<i64>) -> Result<SetBodies, StoreError> {
+    let read = |row: &Row| {
+        let (set, body): (i64, &[u8]) = (row.get(0)?, row.get(1)?);
+        read_ids(body).ok_or_else(|| sqlx::Error::Decode(format!("body of package set {set}").into()))?;
+        Ok((SetId(set), body.to_vec()))
+    };
+    let head = "SELECT id, body FROM package_set WHERE id IN (VALUES";
+    let bodies = tx.fetch_rows(head, ")", ids.iter().map(|set| [(*set).into()]).collect(), read).await?;
+    let bodies: BTreeMap<SetId, Vec<u8>> = bodies.into_iter().collect();
+    match ids.iter().find(|id| !bodies.contains_key(&SetId(**id))) {
+        Some(missing) => Err(tx.damaged(format!("package set {missing} is missing"))),
+        None => Ok(SetBodies(bodies)),
+    }
+}
+
 /// Returns the hosts that have each package version now.
 async fn postings(
     tx: &mut Tx,
     versions: &[PackageVersionId],
 ) -> Result<BTreeMap<PackageVersionId, HostSet>, StoreError> {
-    let read = |row: &Row| Ok((row.get::<i64>(0)?, row.parse(1, ClientName::new)?));
-    let clients = tx.fetch("SELECT id, name FROM client", vec![], read).await?;
-    let clients: BTreeMap<i64, ClientName> = clients.into_iter().collect();
+    let clients = clients_in(tx, &ClientScope::All).await?;
     let mut found: BTreeMap<PackageVersionId, HostSet> = BTreeMap::new();
-    let head =
-        "SELECT package_version_id, client_id, chunk, hosts FROM posting WHERE package_version_id IN (VALUES";
+    let head = format!("{} AND package_version_id IN (VALUES", lists(tx.dialect()));
     let ids = versions.iter().map(|version| [version.0.into()]).collect();
-    let read = |row: &Row| {
-        let (version, client, chunk): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let hosts = found.entry(PackageVersionId(version)).or_default();
-        let added =
-            clients.get(&client).and_then(|client| hosts.insert_bitmap(client, chunk, row.get(3).ok()?));
-        added.ok_or_else(|| sqlx::Error::Decode(format!("posting list of package version {version}").into()))
-    };
-    tx.fetch_rows(head, ")", ids, read).await?;
+    let read = |row: &Row| add_list(&mut found, &clients, row);
+    tx.fetch_rows(&head, ") GROUP BY package_version_id", ids, read).await?;
     Ok(found)
 }
 

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 /// The greatest whole number that every reader of JSON keeps (RFC 7493 §2.2); a greater one is written as
 /// the text of its digits.
 const INTEGER_MAX: i64 = (1 << 53) - 1;
 
 /// A JSON object. Keys are not repeated; their order does not count.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordBody(pub BTreeMap<String, RecordValue>);
 
 /// A JSON value, without null and without fractions.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordValue {
     /// `true` or `false`.
     Bool(bool),
@@ -47,7 +46,12 @@ impl RecordBody {
 
     /// Reads JSON that [`RecordBody::canonical`] wrote; the error says what is wrong with it.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        // By way of a tree: with serde_json's feature `arbitrary_precision`, which other crates turn on, a
+        // derived reader takes a fraction for an object.
+        match RecordValue::from_json(serde_json::from_str(text).map_err(|error| error.to_string())?)? {
+            RecordValue::Map(body) => Ok(body),
+            _ => Err("expected an object".to_owned()),
+        }
     }
 
     /// Returns how deep objects and lists lie in each other.
@@ -70,6 +74,24 @@ impl RecordBody {
 }
 
 impl RecordValue {
+    fn from_json(json: Value) -> Result<Self, String> {
+        Ok(match json {
+            Value::Null => return Err("expected a value, got null".to_owned()),
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(number) => Self::Integer(
+                number.as_i64().ok_or_else(|| format!("expected a whole number, got {number}"))?,
+            ),
+            Value::String(text) => Self::Text(text),
+            Value::Array(list) => {
+                Self::List(list.into_iter().map(Self::from_json).collect::<Result<_, _>>()?)
+            }
+            Value::Object(entries) => {
+                let entry = |(key, json)| Ok((key, Self::from_json(json)?));
+                Self::Map(RecordBody(entries.into_iter().map(entry).collect::<Result<_, String>>()?))
+            }
+        })
+    }
+
     fn depth(&self) -> usize {
         match self {
             Self::Bool(_) | Self::Integer(_) | Self::Text(_) => 0,

@@ -10,6 +10,7 @@ use super::steps::{read_place, read_step};
 use super::{RunDetail, RunHostRecord, RunHostState, RunRecord, RunStepRecord, UnsettledHost};
 use crate::db::Store;
 use crate::error::StoreError;
+use crate::plan_id::PlanId;
 use crate::plans::read_id;
 use crate::problem_text::read_problems;
 use crate::record::ClientScope;
@@ -36,6 +37,10 @@ const UNSETTLED: &str = "SELECT rh.run_id, r.plan_id, c.name, h.name, rh.state, 
     rh.started_at, k.claimed_until FROM run_host rh JOIN run r ON r.id = rh.run_id \
     JOIN client c ON c.id = rh.client_id JOIN host h ON h.id = rh.host_id \
     LEFT JOIN host_claim k ON k.host_id = rh.host_id WHERE rh.state IN ('started', 'in-doubt')";
+
+/// Hosts where a run has come to its end. Those in doubt are told of when they are claimed.
+const APPLIED: &str = "SELECT h.name, rh.run_id FROM run_host rh JOIN run r ON r.id = rh.run_id \
+    JOIN host h ON h.id = rh.host_id WHERE rh.state IN ('done', 'stopped')";
 
 impl Store {
     /// Returns the last runs that have a host in the scope, the newest first.
@@ -113,6 +118,25 @@ impl Store {
         let mut hosts = query.fetch(&mut tx, read).await?;
         hosts.sort_by(|a, b| (a.started_at, &a.run, &a.host).cmp(&(b.started_at, &b.run, &b.host)));
         Ok(hosts)
+    }
+}
+
+impl Store {
+    /// Returns the hosts in the scope where a run of a plan has come to its end, well or not, each with one
+    /// such run: a plan is applied to a host once.
+    ///
+    /// # Errors
+    /// As [`Store::runs`].
+    pub async fn hosts_applied(
+        &self,
+        scope: &ClientScope,
+        plan: &PlanId,
+    ) -> Result<BTreeMap<HostName, RunId>, StoreError> {
+        let mut tx = self.read("read where a plan was applied").await?;
+        let mut query = ScopedQuery::new(&tx, APPLIED, "rh.client_id", scope)?;
+        query.push(" AND r.plan_id =").push_value(plan.as_str());
+        let read = |row: &Row| Ok((row.parse(0, HostName::new)?, read_run_id(row, 1)?));
+        Ok(query.fetch(&mut tx, read).await?.into_iter().collect())
     }
 }
 

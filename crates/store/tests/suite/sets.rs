@@ -238,6 +238,10 @@ async fn check(store: &Store, fleet: &Fleet, second: Option<i64>, steps: &[Step]
             .collect();
         assert_eq!(census, expected, "census {what}");
         for group in groups.keys().map(|(_, group)| group) {
+            let members = store.hosts_in(&ALL, group, moment).await.expect("read");
+            let some = store.census_of(&scope, &members, moment).await.expect("read");
+            let of_group: Vec<_> = census.iter().filter(|row| row.group == *group).cloned().collect();
+            assert_eq!(some, of_group, "census of {group:?} {what}");
             let expected: BTreeSet<usize> = groups
                 .iter()
                 .filter(|((_, it), _)| it == group)

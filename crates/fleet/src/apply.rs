@@ -34,11 +34,11 @@ pub async fn apply(
     options: &ApplyOptions,
     events: Sender<RunEvent>,
 ) -> RunReport {
-    let ApplyRequest { plan, run, targets, earlier, rerun, secrets } = request;
+    let ApplyRequest { plan, run, targets, earlier, failed, rerun, secrets } = request;
     let hosts = plan.plan().clone();
     let task = Task::Apply { secrets, rerun };
     let work = Work { connector, options: options.clone(), run, earlier, task, events };
-    waves::run(Arc::new(work), &hosts, targets).await
+    waves::run(Arc::new(work), &hosts, targets, &failed).await
 }
 
 /// Asks the hosts of a run what it left there: waits for scripts that still run, reads the journals, and
@@ -59,5 +59,5 @@ pub async fn settle(
     let plan = model::Plan { waves: vec![hosts], ..(*plan).clone() };
     let options = ApplyOptions { failures: FailureLimit::Percent(100), health: None, ..options.clone() };
     let work = Work { connector, options, run, earlier, task: Task::Settle, events };
-    waves::run(Arc::new(work), &plan, targets).await
+    waves::run(Arc::new(work), &plan, targets, &std::collections::BTreeSet::new()).await
 }

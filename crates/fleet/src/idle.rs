@@ -38,7 +38,11 @@ impl Idle {
     /// Keeps a connection. Gives it back where it is not wanted.
     pub(crate) fn keep(&self, target: &Target, session: Session) -> Option<Session> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_on || sessions.len() >= IDLE_MAX || session.handle.is_closed() || session.leash.is_exhausted() {
+        if !self.is_on
+            || sessions.len() >= IDLE_MAX
+            || session.handle.is_closed()
+            || session.leash.is_exhausted()
+        {
             return Some(session);
         }
         sessions.insert(target.host.clone(), (timeless(target), session)).map(|(_, older)| older)

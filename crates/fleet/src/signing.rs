@@ -57,8 +57,10 @@ pub async fn sign(
     let wanted = SshPublicKey::from_openssh(key.as_str()).map_err(|_| SignError::NoPublicKey)?;
     let mut held = Held::find(identities).await;
     let refused = |error: &dyn std::fmt::Display| SignError::Refused { why: error.to_string() };
-    if let Some(agent) = held.agent.as_mut().filter(|agent| agent.keys.iter().any(|it| is_same(it, &wanted))) {
-        let data = SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(|error| refused(&error))?;
+    if let Some(agent) = held.agent.as_mut().filter(|agent| agent.keys.iter().any(|it| is_same(it, &wanted)))
+    {
+        let data =
+            SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(|error| refused(&error))?;
         let rsa_hash = matches!(wanted.algorithm(), Algorithm::Rsa { .. }).then_some(HashAlg::Sha512);
         let signed = agent.client.sign_request_signature(&wanted, rsa_hash, &data).await;
         let signature = signed.map_err(|error| refused(&error))?;

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use model::HostName;
 use plan::apply::ApplyLimits;
 
+use super::report::HostReport;
 use crate::limits::Limits;
 
 /// The hosts that a run works on at the same time.
 const PARALLEL: usize = 64;
 
-/// Looks after a wave whether the hosts that were changed are well; an error says why not.
-pub type HealthCheck = Arc<dyn Fn(Vec<HostName>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Looks after a wave whether its hosts are well, given what came of each; an error says why not.
+pub type HealthCheck = Arc<dyn Fn(Vec<HostReport>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// How a run is done; `Default` stops at the first host that fails.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! What is to be applied, and to whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{HostName, Plan, RunId, SecretVersion, StepOutcome};
@@ -23,6 +23,9 @@ pub struct ApplyRequest {
     pub targets: Vec<Target>,
     /// What earlier contacts of this run told of each host's steps; empty for a new run.
     pub earlier: BTreeMap<HostName, BTreeMap<usize, StepOutcome>>,
+    /// Hosts of the plan that are not well and get no target here: claimed by another run, or failed at an
+    /// earlier contact of this run. After their wave they count as failed.
+    pub failed: BTreeSet<HostName>,
     /// Whether steps that are in doubt may be taken again: a person has said so.
     pub rerun: bool,
     /// Where secrets come from.

@@ -1,17 +1,23 @@
 //! Hosts side by side, waves one after the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{HostName, HostPlan, Plan};
+use model::{HostName, HostPlan, Plan, Step};
 use tokio::task::JoinSet;
 
 use super::host::Work;
 use super::report::{HostOutcome, HostReport, NotStarted, RunReport, blank};
 use crate::target::Target;
 
-/// Works through a plan's waves.
-pub(super) async fn run(work: Arc<Work>, plan: &Plan, targets: Vec<Target>) -> RunReport {
+/// Works through a plan's waves. `failed` are hosts that get no turn and count as failures of their wave, so
+/// that what a canary had to prove is not taken as proven.
+pub(super) async fn run(
+    work: Arc<Work>,
+    plan: &Plan,
+    targets: Vec<Target>,
+    failed: &BTreeSet<HostName>,
+) -> RunReport {
     let mut targets: HashMap<HostName, Target> =
         targets.into_iter().map(|target| (target.host.clone(), target)).collect();
     let plans: HashMap<&HostName, &HostPlan> = plan.hosts.iter().map(|host| (&host.host, host)).collect();
@@ -21,7 +27,11 @@ pub(super) async fn run(work: Arc<Work>, plan: &Plan, targets: Vec<Target>) -> R
             .iter()
             .filter_map(|name| Some((Arc::new((*plans.get(name)?).clone()), targets.remove(name)?)))
             .collect();
-        progress.run_wave(hosts).await;
+        let has_work =
+            |name: &&HostName| plans.get(name).is_some_and(|it| it.steps.iter().any(Step::is_sent));
+        let size = wave.iter().filter(has_work).count();
+        let absent = wave.iter().filter(|name| failed.contains(*name)).count();
+        progress.run_wave(hosts, size, absent).await;
     }
     let hosts = plan.hosts.iter().filter_map(|host| progress.reports.remove(&host.host)).collect();
     RunReport { hosts, stopped: progress.stopped }
@@ -30,16 +40,16 @@ pub(super) async fn run(work: Arc<Work>, plan: &Plan, targets: Vec<Target>) -> R
 struct Progress {
     work: Arc<Work>,
     reports: HashMap<HostName, HostReport>,
-    /// The hosts of the waves begun so far.
+    /// The hosts of the waves begun so far that have something to do, those done earlier too.
     begun: usize,
     failed: usize,
     stopped: Option<NotStarted>,
 }
 
 impl Progress {
-    async fn run_wave(&mut self, hosts: Vec<(Arc<HostPlan>, Target)>) {
+    async fn run_wave(&mut self, hosts: Vec<(Arc<HostPlan>, Target)>, size: usize, absent: usize) {
         if self.stopped.is_none() {
-            self.begun += hosts.len();
+            self.begun += size.max(hosts.len());
         }
         let names: Vec<HostName> = hosts.iter().map(|(plan, _)| plan.host.clone()).collect();
         let mut waiting = hosts.into_iter();
@@ -67,14 +77,20 @@ impl Progress {
             let (host, outcome) = (plan.host.clone(), HostOutcome::NotStarted(why));
             self.reports.insert(plan.host.clone(), HostReport { host, outcome, steps, problem: None });
         }
+        self.count_failures(absent);
         if has_begun && self.stopped.is_none() {
-            self.check_health(names).await;
+            self.check_health(&names).await;
         }
     }
 
     fn take(&mut self, report: HostReport) {
-        self.failed += usize::from(report.outcome.is_failure());
+        let failures = usize::from(report.outcome.is_failure());
         self.reports.insert(report.host.clone(), report);
+        self.count_failures(failures);
+    }
+
+    fn count_failures(&mut self, failures: usize) {
+        self.failed += failures;
         if self.stopped.is_none() && self.work.options.failures.is_exceeded(self.failed, self.begun) {
             self.stopped = Some(NotStarted::TooManyFailures { failed: self.failed });
         }
@@ -87,9 +103,10 @@ impl Progress {
         self.stopped.is_some()
     }
 
-    async fn check_health(&mut self, hosts: Vec<HostName>) {
+    async fn check_health(&mut self, hosts: &[HostName]) {
+        let reports = || hosts.iter().filter_map(|host| self.reports.get(host)).cloned().collect();
         if let Some(health) = &self.work.options.health
-            && let Err(why) = health(hosts).await
+            && let Err(why) = health(reports()).await
         {
             self.stopped = Some(NotStarted::Unhealthy { why });
         }

@@ -1,7 +1,7 @@
 //! The controller's process: what it is to do comes in its environment, what came of it goes to its
 //! standard output, a line for each host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -100,7 +100,8 @@ pub fn main() {
             _ => BTreeMap::new(),
         };
         let (plan, secrets) = (Arc::new(plans::approved(plan)), Arc::new(|_: &_| None));
-        let request = ApplyRequest { plan, run, targets, earlier, rerun: false, secrets };
+        let request =
+            ApplyRequest { plan, run, targets, earlier, failed: BTreeSet::new(), rerun: false, secrets };
         let (sender, receiver) = channel(8);
         let recorder = tokio::spawn(record(receiver));
         let report = apply(request, connector(), &options, sender).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fleet::{
     Access, ApplyOptions, ApplyRequest, ConnectError, Connector, ExecOutput, FailureLimit, HostOutcome,
-    Limits, NotStarted, RunReport, StopSignal, Target, TargetConnection, apply,
+    HostReport, Limits, NotStarted, RunReport, StopSignal, Target, TargetConnection, apply,
 };
 use futures::future::BoxFuture;
 use model::{HostName, Plan, RunId};
@@ -61,6 +61,11 @@ impl Run {
 }
 
 async fn run(waves: &[&[&str]], options: ApplyOptions) -> Run {
+    run_without(waves, &[], options).await
+}
+
+/// Runs a plan of which some hosts are absent: they have failed already.
+async fn run_without(waves: &[&[&str]], absent: &[&str], options: ApplyOptions) -> Run {
     let names: Vec<String> =
         waves.iter().flat_map(|wave| wave.iter().map(|name| (*name).to_owned())).collect();
     let name = |name: &str| HostName::new(name).expect("a name");
@@ -75,8 +80,9 @@ async fn run(waves: &[&[&str]], options: ApplyOptions) -> Run {
     let request = ApplyRequest {
         plan: Arc::new(plans::approved(plan)),
         run: RunId::from_bytes([9; 16]),
-        targets: names.iter().map(target).collect(),
+        targets: names.iter().filter(|name| !absent.contains(&name.as_str())).map(target).collect(),
         earlier: BTreeMap::new(),
+        failed: absent.iter().map(|host| name(host)).collect(),
         rerun: false,
         secrets: Arc::new(|_| None),
     };
@@ -134,9 +140,24 @@ async fn within_a_wave_no_host_is_begun_after_the_limit() {
 }
 
 #[tokio::test]
+async fn a_canary_that_has_no_turn_proves_nothing() {
+    let waves: &[&[&str]] = &[&["canary"], &["b"], &["c"]];
+    let run = run_without(waves, &["canary"], limit(FailureLimit::Percent(20))).await;
+    assert!(run.begun.is_empty(), "{:?}", run.begun);
+    assert_eq!(run.report.stopped, Some(NotStarted::TooManyFailures { failed: 1 }));
+    // The others of its own wave go on, as they do beside a host that fails.
+    let run = run_without(&[&["a", "b"], &["c"]], &["a"], limit(FailureLimit::Percent(20))).await;
+    assert_eq!((run.begun.as_slice(), run.words()["c"]), (["b".to_owned()].as_slice(), "not-started"));
+    let run = run_without(waves, &["canary"], limit(FailureLimit::Percent(100))).await;
+    assert_eq!(run.begun, ["b", "c"]);
+}
+
+#[tokio::test]
 async fn an_ill_wave_is_the_last() {
-    let health: fleet::HealthCheck = Arc::new(|hosts: Vec<HostName>| {
-        Box::pin(async move { if hosts[0].as_str() == "b" { Err("b is ill".to_owned()) } else { Ok(()) } })
+    let health: fleet::HealthCheck = Arc::new(|wave: Vec<HostReport>| {
+        Box::pin(
+            async move { if wave[0].host.as_str() == "b" { Err("b is ill".to_owned()) } else { Ok(()) } },
+        )
     });
     let options = ApplyOptions { health: Some(health), ..ApplyOptions::default() };
     let run = run(&[&["a"], &["b"], &["c"]], options).await;

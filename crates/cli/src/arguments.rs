@@ -94,6 +94,10 @@ pub enum Verb {
     Import(ImportArguments),
     /// Give the declared hosts, with their keys, to other tools
     Inventory(InventoryArguments),
+    /// Run the tests of deploys: functions `test_...()` in *_test.star; no host is asked
+    Test(TestArguments),
+    /// Print a Python type stub of the functions of .star files, for editors
+    Stubs(StubsArguments),
     /// Serve an editor over standard input and output: diagnostics, definitions, hover, completion
     Lsp,
     /// Print a page of the generated reference
@@ -120,6 +124,23 @@ pub struct InitArguments {
     /// Name of the first client
     #[arg(long, value_name = "NAME", default_value = "example", value_parser = parse_client)]
     pub client: ClientName,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    /// Files with tests; default: all in deploys/ and tests/
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StubsArguments {
+    /// Write it to __builtins__.pyi in the workspace, where Pyright and Pylance look
+    #[arg(long)]
+    pub write: bool,
 }
 
 #[derive(Debug, Args)]
@@ -561,6 +582,7 @@ pub enum ReferencePage {
     Environment,
     ExitCodes,
     Inventory,
+    Operations,
 }
 
 fn parse_client(text: &str) -> Result<ClientName, String> {

@@ -43,14 +43,14 @@ impl Exit {
                  is sound (`check`), every host answered completely (`scan`), every feed was taken (`feeds sync`), \
                  every declared service was seen to run (`services`), the database is whole (`db check`), every host is as \
                  it should be (`plan`), every host came to its end (`apply`, `deploy`, `run resume`), every finding \
-                 that was asked for is closed (`patch`)."
+                 that was asked for is closed (`patch`), every test passed (`test`)."
             }
             Self::Something => {
                 "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
                  completely, a feed was refused or could not be read in part, a host's key is not trusted, a declared service does not run, the \
                  database is damaged, a plan changes something (`plan`), a step failed or was stale (`apply`, `deploy`, \
                  `run resume`), a plan was shown and not applied (`deploy`, `patch`), a finding is still open or waits for a \
-                 restart (`patch`)."
+                 restart (`patch`), a test failed or could not be loaded (`test`)."
             }
             Self::Usage => {
                 "The command line makes no sense: unknown flag, malformed selector or id, no such host, client or platform."

@@ -19,6 +19,9 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::printer::Printer;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long a verb may go on after Ctrl-C.
 const INTERRUPT_GRACE: Duration = Duration::from_millis(500);
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ use crate::feeds::read_sources;
 
 /// The largest package list that is read, in bytes.
 const PACKAGE_LIST_BYTES_MAX: u64 = 64 << 20;
+
+/// Characters of a faulty line that an error shows.
+const LINE_SHOWN_MAX: usize = 80;
 
 /// What an audit found.
 #[derive(Debug, Clone)]
@@ -54,14 +58,15 @@ pub struct AuditRow {
 
 impl AuditReport {
     /// Returns the worst answer: vulnerable, else unknown (also where no feed speaks of the
-    /// release or something could not be read), else `NotAffected`.
+    /// release, something could not be read or there is no package at all), else `NotAffected`.
     pub fn verdict(&self) -> FindingState {
         let has = |state| self.rows.iter().any(|row| row.found.state == state);
         let mut problems = self.problems.iter().chain(&self.feed_problems);
         let has_error = problems.any(may_hide_findings);
         if has(FindingState::Vulnerable) {
             FindingState::Vulnerable
-        } else if has(FindingState::Unknown) || !self.uncovered.is_empty() || has_error {
+        } else if has(FindingState::Unknown) || !self.uncovered.is_empty() || has_error || self.packages == 0
+        {
             FindingState::Unknown
         } else {
             FindingState::NotAffected
@@ -159,13 +164,15 @@ async fn read_software(root: &Path, folders: &[String]) -> Result<Outside, Error
 pub fn audit_packages(list: &Path, platform: &str, feeds: &Path) -> Result<AuditReport, Error> {
     let platform = Platform::parse(platform).map_err(|_| Error::Platform { given: platform.to_owned() })?;
     let read_error = |source| Error::Read { path: list.to_owned(), source };
-    if fs::metadata(list).map_err(read_error)?.len() > PACKAGE_LIST_BYTES_MAX {
+    let mut text = String::new();
+    let file = fs::File::open(list).map_err(read_error)?;
+    file.take(PACKAGE_LIST_BYTES_MAX + 1).read_to_string(&mut text).map_err(read_error)?;
+    if text.len() as u64 > PACKAGE_LIST_BYTES_MAX {
         return Err(read_error(std::io::Error::other("larger than 64 MiB")));
     }
-    let text = fs::read_to_string(list).map_err(read_error)?;
     let is_entry = |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.starts_with('#');
     let parse = |(number, line): (usize, &str)| {
-        let given = line.to_owned();
+        let given = line.chars().take(LINE_SHOWN_MAX).collect();
         let fault = || Error::PackageLine { path: list.to_owned(), line: number + 1, given };
         parse_line(line).ok_or_else(fault)
     };

@@ -179,6 +179,12 @@ pub enum Error {
         /// What was typed.
         given: String,
     },
+    /// A moment has not come yet: nobody knows what will be installed.
+    #[error("`{given}` has not come yet")]
+    MomentAhead {
+        /// What was typed.
+        given: String,
+    },
     /// A package specification is malformed.
     #[error("package `{given}`: {why}")]
     PackageSpec {
@@ -205,8 +211,8 @@ pub enum Error {
         /// The system's word.
         why: String,
     },
-    /// The database failed.
-    #[error("the database failed")]
+    /// The database failed, or does not have what was asked for.
+    #[error("{}", if is_unknown(.0) { "not found" } else { "the database failed" })]
     Store(#[from] store::StoreError),
     /// Feed files could not be read.
     #[error("the feeds cannot be read")]
@@ -217,6 +223,11 @@ pub enum Error {
     /// A plan could not be made, approved or applied.
     #[error(transparent)]
     Fix(#[from] crate::deploy::FixError),
+}
+
+/// Says whether something was asked for by a name that nothing has, or more than one.
+fn is_unknown(error: &store::StoreError) -> bool {
+    matches!(error, store::StoreError::NoSuch { .. } | store::StoreError::Ambiguous { .. })
 }
 
 impl Error {
@@ -235,10 +246,12 @@ impl Error {
             | Self::NoTrustedKey
             | Self::HostUnknown { .. }
             | Self::Moment { .. }
+            | Self::MomentAhead { .. }
             | Self::PackageSpec { .. }
             | Self::ChangeKind { .. }
             | Self::VulnerabilityId { .. } => ErrorKind::User,
             Self::Fix(source) => source.kind(),
+            Self::Store(source) if is_unknown(source) => ErrorKind::User,
             Self::Database { source } => match source.kind() {
                 store::StoreErrorKind::User | store::StoreErrorKind::NotFound => ErrorKind::User,
                 store::StoreErrorKind::Unavailable | store::StoreErrorKind::Internal => {
@@ -301,9 +314,9 @@ impl Error {
             Self::FeedSetting { .. } => Some(
                 "expected alpine-secdb, cisa-kev, debian-dsa, debian-tracker, epss, freebsd-vuxml, news or osv".to_owned(),
             ),
-            Self::VulnerabilityId { .. } => Some("expected for example CVE-2024-6387".to_owned()),
+            Self::VulnerabilityId { .. } => Some("expected for example CVE-2024-6387: a CVE has a year of four digits and a number of four or more".to_owned()),
             Self::HostUnknown { .. } => Some("`ifrit hosts` lists what is declared and the jails that run there".to_owned()),
-            Self::Moment { .. } => Some(
+            Self::Moment { .. } | Self::MomentAhead { .. } => Some(
                 "expected a day in UTC (2026-03-03), a time (2026-03-03T14:00:00Z) or a time ago (30m, 24h, 7d, 2w)"
                     .to_owned(),
             ),
@@ -315,6 +328,10 @@ impl Error {
             }
             Self::Fix(source) => source.hint(),
             Self::Database { source } => source.hint().map(str::to_owned),
+            Self::Store(store::StoreError::NoSuch { what: what @ ("plan" | "run"), .. }) => {
+                Some(format!("`ifrit {what}s` lists them; the beginning of a name is enough"))
+            }
+            Self::Store(store::StoreError::Ambiguous { .. }) => Some("give more of it".to_owned()),
             Self::Store(source) => source.hint().map(str::to_owned),
             _ => None,
         }

@@ -33,6 +33,8 @@ pub mod secrets;
 pub mod services;
 mod session;
 pub mod settings;
+pub mod stubs;
+pub mod testing;
 pub mod trust;
 pub mod who;
 pub mod workspace;

@@ -9,6 +9,9 @@ use crate::error::Error;
 /// The longest time ago that a number and a unit may mean, in seconds: a hundred years.
 const AGO_SECS_MAX: i64 = 100 * 366 * 24 * 60 * 60;
 
+/// A day.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// Which end of a day a bare date means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DayEnd {
@@ -26,6 +29,21 @@ pub(crate) enum DayEnd {
 pub(crate) fn parse(text: &str, end: DayEnd, now: Timestamp) -> Result<Timestamp, Error> {
     let parsed = ago(text, now).or_else(|| day(text, end)).or_else(|| text.parse().ok());
     parsed.ok_or_else(|| Error::Moment { given: text.escape_default().to_string() })
+}
+
+/// Reads a moment that has been, a date as its end. Of today's end, that is now.
+///
+/// # Errors
+/// [`Error::Moment`], [`Error::MomentAhead`].
+pub(crate) fn past(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
+    let at = parse(text, DayEnd::Last, now)?;
+    if at <= now {
+        return Ok(at);
+    }
+    if at.duration_since(now) <= DAY {
+        return Ok(now);
+    }
+    Err(Error::MomentAhead { given: text.escape_default().to_string() })
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -80,6 +98,11 @@ mod tests {
         check("7d", DayEnd::First, Some("2026-03-03T12:00:00Z"));
         check("2w", DayEnd::First, Some("2026-02-24T12:00:00Z"));
         check("90m", DayEnd::First, Some("2026-03-10T10:30:00Z"));
+        let now = "2026-03-10T12:00:00Z".parse().expect("a time");
+        let read = |text| past(text, now).map(|at| at.to_string()).map_err(|error| error.to_string());
+        assert_eq!(read("2026-03-09"), Ok("2026-03-09T23:59:59.999999Z".to_owned()));
+        assert_eq!(read("2026-03-10"), Ok("2026-03-10T12:00:00Z".to_owned()), "today is not over");
+        assert_eq!(read("2026-03-12"), Err("`2026-03-12` has not come yet".to_owned()));
         for bad in ["", "h", "-1d", "+1d", "1y", "yesterday", "2026-02-30", "2026-03", "99999999999w", "ü"] {
             check(bad, DayEnd::First, None);
         }

@@ -100,7 +100,7 @@ impl PackageSpec {
                 sign.ok_or_else(|| invalid("expected `<`, `<=`, `=`, `!=`, `>=` or `>` behind the name"))?;
             let (version, next) = until_next_comparison(behind);
             let version = version.trim();
-            if version.is_empty() || version.starts_with(SIGNS) {
+            if version.is_empty() || version.contains(SIGNS) {
                 return Err(invalid("expected a version behind the comparison"));
             }
             if versions.len() >= COMPARISONS_MAX {
@@ -282,9 +282,20 @@ mod tests {
         check("debian:openssl<3.1.4-r1", "alpine:3.18", "libssl3", "3.1.0-r3", Some(false));
         check("openssl<9999,<9999,<9999,<9999,<9999,<9999,<9999,<9999,<9999", "alpine:3.18", "x", "1", None);
         let long = "x".repeat(600);
-        for bad in
-            ["", " ", "<3", "alpine:", "rm -rf", "openssl<", "openssl!3", "openssl<<3", "openssl<3,<", &long]
-        {
+        for bad in [
+            "",
+            " ",
+            "<3",
+            "alpine:",
+            "rm -rf",
+            "openssl<",
+            "openssl!3",
+            "openssl<<3",
+            "openssl<3,<",
+            "openssl<3<4",
+            "openssl>=3 <4",
+            &long,
+        ] {
             check(bad, "alpine:3.20", "libssl3", "1", None);
         }
     }

@@ -153,7 +153,7 @@ pub fn load_settings(root: &Path, surroundings: &Surroundings) -> Result<(Settin
 
 /// Returns the Starlark functions that the rooms add to a workspace's files.
 pub fn extensions() -> Vec<lang::Extension> {
-    vec![plan::extension()]
+    vec![plan::extension(), plan::testing::extension()]
 }
 
 fn not_utf8(offset: usize) -> Problem {

@@ -55,14 +55,17 @@ fn print(report: &AuditReport, output: &AuditOutputArguments, printer: &mut Prin
     print_feed_problems(report, printer);
     let of = |state| report.rows.iter().filter(|row| row.found.state == state).count();
     printer.say(format_args!(
-        "{}, {} packages: {} findings vulnerable, {} unknown, {} fixed, {} not affected",
+        "{}, {}: {} vulnerable, {} unknown, {} fixed, {} not affected",
         report.platform,
-        report.packages,
-        of(FindingState::Vulnerable),
+        count(report.packages, "package"),
+        count(of(FindingState::Vulnerable), "finding"),
         of(FindingState::Unknown),
         of(FindingState::Fixed),
         of(FindingState::NotAffected)
     ));
+    if report.packages == 0 {
+        printer.complain("warning: no package at all was found: an empty list says nothing");
+    }
     for platform in &report.uncovered {
         printer.complain(format_args!("warning: no feed speaks of {platform}: nothing is known of it"));
     }

@@ -97,7 +97,7 @@ fn print_lines(report: &BellReport, printer: &mut Printer) {
     if report.first_look.open > 0 {
         let hosts = hosts_text(&report.first_look.hosts.len_by_client());
         printer.data(format_args!(
-            "first look: {hosts} {}: ifrit findings",
+            "first look at {hosts}: {}: ifrit findings",
             first_look_text(&report.first_look)
         ));
     }

@@ -26,7 +26,12 @@ pub fn run(
     arguments: &CheckArguments,
     printer: &mut Printer,
 ) -> anyhow::Result<Exit> {
-    let workspace = control::workspace::load(&root(global)?, &surroundings(global))?;
+    let mut workspace = control::workspace::load(&root(global)?, &surroundings(global))?;
+    // Files of tests stop no other verb; here they count.
+    let of_tests = control::testing::problems(&workspace.root);
+    let more: Vec<Problem> =
+        of_tests.into_iter().filter(|problem| !workspace.problems.contains(problem)).collect();
+    workspace.problems.extend(more);
     if arguments.sarif {
         printer.json(&sarif::document(&workspace.root, &workspace.problems))?;
     }

@@ -6,7 +6,7 @@ use model::{Severity, VulnerabilityId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use super::who::exit;
+use super::who::{complain_of_no_host, exit};
 use super::who_json::fixed;
 use super::{count, inquire, open, scope, selector};
 use crate::arguments::{FindingsArguments, GlobalArguments, SeverityArgument};
@@ -79,6 +79,15 @@ pub async fn run(
     } else {
         print(&answer, arguments, printer);
     }
+    if let unrated @ 1.. = answer.unrated {
+        printer.complain(format_args!(
+            "warning: {} left out: no feed gives a severity; without `--severity` they are shown",
+            count(unrated, "open finding")
+        ));
+    }
+    if answer.verdict().is_none() && !is_faulty {
+        complain_of_no_host(None, printer);
+    }
     Ok(exit(answer.verdict(), is_faulty))
 }
 
@@ -127,12 +136,21 @@ fn cells(place: usize, finding: &OpenFinding) -> Vec<comfy_table::Cell> {
     let reasons = finding.reasons.join("; ");
     vec![
         cell(place),
-        cell(&finding.id),
+        cell(known_id(finding)),
         cell(&finding.source),
         cell(hosts(finding)),
         cell(&finding.action),
         cell(if reasons.is_empty() { "-" } else { &reasons }),
     ]
+}
+
+/// An entry of VuXML that is about one CVE is better known by that.
+fn known_id(finding: &OpenFinding) -> &VulnerabilityId {
+    let mut cves = finding.aliases.iter().filter(|id| id.is_cve());
+    match (finding.id.is_cve(), cves.next(), cves.next()) {
+        (false, Some(cve), None) => cve,
+        _ => &finding.id,
+    }
 }
 
 /// Writes `12 (acme 8, globex 4)`.

@@ -26,11 +26,14 @@ mod plan;
 mod plan_json;
 mod plan_text;
 mod reference;
+mod reference_operations;
 mod run_text;
 mod runs;
 mod scan;
 mod secret;
 mod services;
+mod stubs;
+mod test;
 mod trust;
 mod version_compare;
 mod who;
@@ -80,6 +83,8 @@ pub async fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result
         Verb::VersionCompare(arguments) => version_compare::run(arguments, printer),
         Verb::Import(arguments) => import::run(global, arguments, printer),
         Verb::Inventory(arguments) => inventory::run(global, arguments, printer).await,
+        Verb::Test(arguments) => test::run(global, arguments, printer),
+        Verb::Stubs(arguments) => stubs::run(global, arguments, printer),
         Verb::Lsp => lsp::run(global).await,
         Verb::Reference(arguments) => Ok(reference::run(arguments, printer)),
     }

@@ -52,10 +52,11 @@ pub async fn run(
         Some(NotifyVerb::Test(arguments)) => {
             let report = control::notify::test(&session, &channels, arguments.channel.as_deref()).await?;
             if report.delivered == 0 && report.failures.is_empty() {
-                printer.say("no channel is declared: `[notify.NAME]` in ifrit.toml");
+                printer.complain("error: no channel is declared, nothing was sent");
+                printer.complain("  hint: `[notify.NAME]` in ifrit.toml");
             }
             print_deliveries(&report, printer);
-            exit(report.failures.is_empty())
+            exit(report.delivered > 0 && report.failures.is_empty())
         }
         Some(NotifyVerb::Send) => {
             let report = control::notify::deliver(&session, &channels, Waiting::All).await?;
@@ -81,9 +82,10 @@ async fn list(
     printer: &mut Printer,
 ) -> anyhow::Result<Exit> {
     let list = control::notify::list(session, channels).await?;
+    let is_well = list.iter().all(|channel| channel.fault.is_none());
     if is_json {
         list.iter().try_for_each(|it| printer.json(&row(it)))?;
-        return Ok(Exit::Nothing);
+        return Ok(exit(is_well));
     }
     if list.is_empty() {
         printer.say("no channel is declared: `[notify.NAME]` in ifrit.toml");
@@ -96,7 +98,7 @@ async fn list(
             printer.complain(format_args!("error: channel {}: {fault}", channel.name));
         }
     }
-    Ok(Exit::Nothing)
+    Ok(exit(is_well))
 }
 
 fn cells(channel: &ChannelStatus) -> Vec<comfy_table::Cell> {

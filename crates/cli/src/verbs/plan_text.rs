@@ -98,7 +98,8 @@ fn looks_same(one: &HostPlan, other: &HostPlan) -> bool {
     one.steps.len() == other.steps.len() && one.steps.iter().zip(&other.steps).all(|(a, b)| is_same(a, b))
 }
 
-fn names(hosts: &[&HostName]) -> String {
+/// Returns the names of hosts for a heading; of many, the rest is counted.
+pub fn names(hosts: &[&HostName]) -> String {
     let shown: Vec<_> = hosts.iter().take(NAMES_MAX).map(|host| host.as_str()).collect();
     match hosts.len().saturating_sub(NAMES_MAX) {
         0 => shown.join(", "),
@@ -106,11 +107,23 @@ fn names(hosts: &[&HostName]) -> String {
     }
 }
 
-/// Prints the hosts that are not in a plan.
+/// Prints the hosts that are not in a plan; those with the same problems stand together.
 pub fn print_left_out(left_out: &[LeftOut], printer: &mut Printer) {
+    let mut groups: Vec<Vec<&LeftOut>> = Vec::new();
     for host in left_out {
-        printer.complain(format_args!("{}: left out", host.host));
-        host.problems.iter().for_each(|problem| printer.problem(problem));
+        match groups
+            .iter_mut()
+            .find(|group| group.first().is_some_and(|first| first.problems == host.problems))
+        {
+            Some(group) => group.push(host),
+            None => groups.push(vec![host]),
+        }
+    }
+    for group in &groups {
+        let hosts: Vec<_> = group.iter().map(|host| &host.host).collect();
+        printer.complain(format_args!("{}: left out", names(&hosts)));
+        let problems = group.first().map(|first| first.problems.as_slice()).unwrap_or_default();
+        problems.iter().for_each(|problem| printer.problem(problem));
     }
 }
 

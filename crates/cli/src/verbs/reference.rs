@@ -19,6 +19,7 @@ pub fn run(arguments: &ReferenceArguments, printer: &mut Printer) -> Exit {
         ReferencePage::Environment => environment::render_reference(),
         ReferencePage::ExitCodes => exit::render_reference(),
         ReferencePage::Inventory => inventory(),
+        ReferencePage::Operations => super::reference_operations::render(),
     };
     printer.text(&page);
     Exit::Nothing

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::count;
+use super::plan_text::names;
 use crate::exit::Exit;
 use crate::printer::Printer;
 
@@ -41,6 +42,7 @@ struct RunRow<'a> {
     hosts: usize,
     nothing_to_do: usize,
     states: BTreeMap<&'static str, usize>,
+    halted: Option<&'a str>,
 }
 
 /// Shows a run while it goes on.
@@ -70,7 +72,12 @@ impl<'a> RunView<'a> {
             RunUpdateKind::Held { .. }
             | RunUpdateKind::Began
             | RunUpdateKind::Started { .. }
-            | RunUpdateKind::Ended { .. } => {}
+            | RunUpdateKind::Ended { .. }
+            | RunUpdateKind::Restarting => {}
+        }
+        // A host without a turn has its line in the summary.
+        if matches!(&update.kind, RunUpdateKind::Finished(result) if result.duration.is_none()) {
+            return Ok(());
         }
         if self.is_json {
             return printer.json(&self.row(update));
@@ -99,6 +106,9 @@ impl<'a> RunView<'a> {
                 update.host,
                 until.strftime("%H:%M:%SZ")
             )),
+            RunUpdateKind::Restarting => {
+                printer.say(format_args!("{}: restarts; waiting until it is back", update.host));
+            }
             RunUpdateKind::Began | RunUpdateKind::Ended { .. } => {}
         }
         Ok(())
@@ -126,6 +136,7 @@ impl<'a> RunView<'a> {
             RunUpdateKind::Held { .. } => blank("held", None),
             RunUpdateKind::Connecting => blank("connecting", None),
             RunUpdateKind::Began => blank("began", None),
+            RunUpdateKind::Restarting => blank("restarting", None),
             RunUpdateKind::Started { step } => blank("step-started", Some(*step)),
             RunUpdateKind::Ended { step, report } => EventRow {
                 outcome: Some(report.outcome.as_str()),
@@ -192,7 +203,12 @@ impl Ending {
 }
 
 fn host_line(result: &HostResult, steps: &[Step]) -> String {
-    let mut text = format!("{}: {}", result.host, Ending::of(result).as_str());
+    format!("{}: {}", result.host, ending_text(result, steps))
+}
+
+/// Says what came of a host, without its name.
+fn ending_text(result: &HostResult, steps: &[Step]) -> String {
+    let mut text = Ending::of(result).as_str().to_owned();
     for word in ["changed", "unchanged", "skipped"] {
         let is_counted = |(at, step): &(usize, &plan_step::Report)| {
             step.outcome.as_str() == word && steps.get(*at).is_none_or(Step::is_sent)
@@ -232,11 +248,19 @@ pub fn print_summary(answer: &RunAnswer, is_json: bool, printer: &mut Printer) -
     if is_json {
         return print_json(answer, printer);
     }
+    if answer.hosts.is_empty() {
+        printer.data(format_args!("{}: nothing to do", count(answer.settled, "host")));
+        return Ok(());
+    }
     let steps: BTreeMap<_, _> =
         answer.plan.hosts.iter().map(|host| (&host.host, host.steps.as_slice())).collect();
     let of = |host: &HostName| steps.get(host).copied().unwrap_or_default();
+    let mut without_turn: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for result in answer.hosts.iter().filter(|result| result.duration.is_none()) {
-        printer.data(host_line(result, of(&result.host)));
+        without_turn.entry(ending_text(result, of(&result.host))).or_default().push(&result.host);
+    }
+    for (what, hosts) in without_turn {
+        printer.data(format_args!("{}: {what}", names(&hosts)));
     }
     for result in &answer.hosts {
         print_output(result, of(&result.host), printer);
@@ -255,6 +279,9 @@ pub fn print_summary(answer: &RunAnswer, is_json: bool, printer: &mut Printer) -
         endings.iter().map(|(ending, number)| format!("{number} {}", ending.as_str())).collect();
     let total = answer.hosts.len() + answer.settled;
     printer.data(format_args!("run {}: {}: {}", answer.run, count(total, "host"), counts.join(", ")));
+    if let Some(why) = &answer.halted {
+        printer.data(format_args!("the run has ended by itself: {why}"));
+    }
     print_next(answer, &endings, printer);
     Ok(())
 }
@@ -287,6 +314,7 @@ fn print_json(answer: &RunAnswer, printer: &mut Printer) -> anyhow::Result<()> {
         hosts: answer.hosts.len(),
         nothing_to_do: answer.settled,
         states,
+        halted: answer.halted.as_deref(),
     })
 }
 
@@ -305,7 +333,9 @@ fn print_output(result: &HostResult, steps: &[Step], printer: &mut Printer) {
 
 fn print_next(answer: &RunAnswer, endings: &BTreeMap<Ending, usize>, printer: &mut Printer) {
     let has = |ending| endings.contains_key(&ending);
-    if has(Ending::InDoubt) || has(Ending::Unreachable) || has(Ending::NotStarted) {
+    // What a bad wave has ended is not to be gone on with just so.
+    let is_left = has(Ending::NotStarted) && answer.halted.is_none();
+    if has(Ending::InDoubt) || has(Ending::Unreachable) || is_left {
         printer.say(format_args!("next: ifrit run resume {}", answer.run));
     }
     if has(Ending::Stale) || has(Ending::Failed) {
@@ -327,6 +357,7 @@ pub fn exit(answer: &RunAnswer) -> Exit {
         Ending::InDoubt | Ending::Unreachable | Ending::Refused | Ending::NotStarted => 2,
     });
     match worst.max() {
+        None | Some(0) if answer.halted.is_some() => Exit::Something,
         None | Some(0) => Exit::Nothing,
         Some(1) => Exit::Something,
         Some(_) => Exit::Unknown,

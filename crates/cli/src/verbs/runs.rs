@@ -120,7 +120,13 @@ async fn run_show(
     for host in &view.hosts {
         print_host(&view.plan, host, printer);
     }
-    let is_open = |host: &RunHost| !matches!(host.line.state, RunHostState::Done | RunHostState::Stopped);
+    // What a bad wave has ended is not to be gone on with just so.
+    let has_stopped = view.hosts.iter().any(|host| host.line.state == RunHostState::Stopped);
+    let is_open = |host: &RunHost| match host.line.state {
+        RunHostState::Done | RunHostState::Stopped => false,
+        RunHostState::NotStarted => !has_stopped,
+        _ => true,
+    };
     if view.hosts.iter().any(is_open) {
         printer.say(format_args!("next: ifrit run resume {}", view.line.id));
     }

@@ -1,11 +1,12 @@
 //! `ifrit who`.
 
+use std::collections::BTreeSet;
+
 use control::Inquiry;
 use control::who::{
     AffectedPackage, Moments, Outdated, PAGE_HOSTS_MAX, SCAN_AGE_MAX, STATES, SilentGroup, WhoAnswer,
     WhoQuery, WhoQuestion, WhoRow,
 };
-use jiff::Timestamp;
 use model::{FindingState, VulnerabilityId};
 
 use super::item_text::uses;
@@ -50,17 +51,36 @@ pub async fn run(
         print(&inquiry, &answer, arguments, moments, printer).await?;
     }
     warn_of_age(&answer.outdated, printer);
+    if answer.is_unheard_of {
+        printer.complain(format_args!(
+            "warning: no host ever had a package `{}` and no loaded advisory speaks of it",
+            answer.query
+        ));
+        printer.complain("  hint: is it spelled as the package manager spells it?");
+    }
     inquiry.close().await;
+    if answer.verdict().is_none() && !is_faulty {
+        complain_of_no_host(arguments.at.as_deref().or(arguments.known_at.as_deref()), printer);
+    }
     Ok(exit(answer.verdict(), is_faulty))
 }
 
-/// With a faulty inventory hosts may be missing from the answer, so it is never "nobody".
+/// An answer about no host at all is none.
+pub fn complain_of_no_host(at: Option<&str>, printer: &mut Printer) {
+    let when = at.map_or_else(|| "is declared".to_owned(), |at| format!("was declared at {at}"));
+    printer.complain(format_args!("error: no host {when} that the question is about"));
+    printer.complain("  hint: `ifrit hosts` lists what is declared; `-C` and `--database` say where");
+}
+
+/// With a faulty inventory hosts may be missing from the answer, so it is never "nobody". `None`: there is
+/// no host at all, and so no answer.
 pub fn exit(verdict: Option<FindingState>, is_faulty: bool) -> Exit {
     match verdict {
         Some(FindingState::Vulnerable) => Exit::Something,
         Some(FindingState::Unknown) => Exit::Unknown,
         Some(FindingState::Fixed | FindingState::NotAffected) | None if is_faulty => Exit::Unknown,
-        Some(FindingState::Fixed | FindingState::NotAffected) | None => Exit::Nothing,
+        Some(FindingState::Fixed | FindingState::NotAffected) => Exit::Nothing,
+        None => Exit::NoAnswer,
     }
 }
 
@@ -112,21 +132,20 @@ async fn print_table(
         rows.extend(page);
     }
     print_rows(answer, &rows, shows_states, printer);
-    let of_silent = answer.silent.iter().filter(|group| silent.contains(&group.state)).map(SilentGroup::len);
-    let of_installed = installed.iter().map(|state| answer.hosts_with_rows(*state));
-    let more = of_installed.chain(of_silent).sum::<usize>().saturating_sub(hosts);
+    let more = answer.hosts_with_rows(installed, silent).saturating_sub(hosts_of(&rows));
     if more > 0 {
         let more = count(more, "more host");
         printer
             .data(format_args!("... and {more}: `--limit 0` shows all, `--client` some, `--json` every row"));
+    } else if hosts >= limit && pages.next(1).await?.is_some() {
+        printer.data("... and more packages of these hosts: `--limit 0` or `--json` shows them");
     }
     Ok(())
 }
 
+/// Counts hosts once, also those that have packages in several states.
 fn hosts_of(rows: &[WhoRow]) -> usize {
-    let mut hosts: Vec<_> = rows.iter().map(|row| (&row.client, &row.host)).collect();
-    hosts.dedup();
-    hosts.len()
+    rows.iter().map(|row| (&row.client, &row.host)).collect::<BTreeSet<_>>().len()
 }
 
 /// Prints the packages that cannot be judged: the other half of the answer.
@@ -136,7 +155,7 @@ async fn print_unknown_packages(
     arguments: &WhoArguments,
     printer: &mut Printer,
 ) -> anyhow::Result<()> {
-    if answer.hosts_with_rows(FindingState::Unknown) == 0 {
+    if answer.hosts_with_rows(&[FindingState::Unknown], &[]) == 0 {
         return Ok(());
     }
     let mut pages = answer.pages(inquiry, &[FindingState::Unknown], &[]);
@@ -145,7 +164,7 @@ async fn print_unknown_packages(
     rows.retain(|row| row.package.is_some());
     printer.data("cannot be judged:");
     print_rows(answer, &rows, false, printer);
-    let more = answer.hosts_with_rows(FindingState::Unknown).saturating_sub(hosts_of(&rows));
+    let more = answer.hosts_with_rows(&[FindingState::Unknown], &[]).saturating_sub(hosts_of(&rows));
     if more > 0 {
         printer.data(format_args!("... and {}: `--all` or `--json` shows them", count(more, "more host")));
     }
@@ -320,16 +339,20 @@ fn print_group(group: &SilentGroup, printer: &mut Printer) {
 
 /// Warns of answers that are not "vulnerable" and rest on an old scan.
 fn warn_of_age(outdated: &Outdated, printer: &mut Printer) {
-    for (client, host, at) in &outdated.first {
-        let days = Timestamp::now().duration_since(*at).as_hours() / 24;
-        printer.complain(format_args!(
-            "warning: {client}/{host} was last scanned {} ({days} days ago)",
-            minute(*at)
-        ));
+    let Some(before) = outdated.before.filter(|_| outdated.hosts > 0) else { return };
+    let days = SCAN_AGE_MAX.as_hours() / 24;
+    let among = if outdated.has_vulnerable { ", vulnerable ones among them" } else { "" };
+    let verb = if outdated.hosts == 1 { "was" } else { "were" };
+    let hosts = count(outdated.hosts, "host");
+    printer.complain(format_args!(
+        "warning: {hosts} {verb} last scanned before {}, more than {days} days ago{among}",
+        minute(before)
+    ));
+    for scan in &outdated.oldest {
+        let at = minute(scan.packages_at);
+        printer.complain(format_args!("  {}/{} was last scanned {at}", scan.client, scan.name));
     }
-    if let more @ 1.. = outdated.hosts.saturating_sub(outdated.first.len()) {
-        let days = SCAN_AGE_MAX.as_hours() / 24;
-        let hosts = count(more, "more host");
-        printer.complain(format_args!("warning: {hosts} last scanned more than {days} days ago"));
+    if let more @ 1.. = outdated.hosts.saturating_sub(outdated.oldest.len()) {
+        printer.complain(format_args!("  ... and {}", count(more, "more host")));
     }
 }

@@ -154,6 +154,8 @@ fn a_deploy_changes_once_and_costs_two_execs() {
         assert_eq!(setup.fleet.changes(host).expect("changes"), Vec::<PathBuf>::new(), "{host} was touched");
         assert_eq!(setup.fleet.execs(host).expect("log"), 3, "facts alone");
     }
+    let plan = setup.plan("base", "web-*", 0);
+    assert!(setup.run(&["apply", &plan]).expect_exit(0).stdout.contains("2 hosts: nothing to do"));
     // Without a terminal nobody can say yes.
     setup.ifrit.write("files/motd", "hello again\n");
     let output = setup.run(&["deploy", "base", "on", "web-1"]).expect_exit(1);
@@ -255,6 +257,39 @@ def deploy(host):
     for host in ["web-1", "web-2"] {
         assert_eq!(setup.read(host, "/root/ifrit-log"), "first\nsecond\nthird\n", "{host}: each step once");
     }
+}
+
+#[test]
+fn a_step_of_which_nobody_knows_is_run_again_only_when_a_person_says_so() {
+    if !is_supported() {
+        return;
+    }
+    let setup = Setup::new(1, "");
+    let deploy = "
+def deploy(host):
+    server.shell(commands = [\"echo first >> /root/ifrit-log\"])
+    server.shell(commands = [\"echo second >> /root/ifrit-log; touch /root/at-work; while [ ! -e /root/go-on ]; do sleep 0.1; done\"])
+    server.shell(commands = [\"echo third >> /root/ifrit-log\"])
+";
+    setup.ifrit.write("deploys/slow.star", deploy);
+    let plan = setup.plan("slow", "web-1", 1);
+    let mut child = setup.start(&["apply", &plan]);
+    wait_until("the host is at work", || setup.upper("web-1", "/root/at-work").exists());
+    setup.fleet.power_off("web-1").expect("power off");
+    child.kill().expect("kill -9");
+    child.wait().expect("gone");
+    setup.fleet.power_on("web-1").expect("power on");
+    assert!(setup.fleet.ssh("web-1", "touch /root/go-on").expect("ssh").status().expect("ran").success());
+    let rows = setup.run(&["runs", "--json"]).expect_exit(0).rows();
+    let run = rows[0]["run"].as_str().expect("a name").to_owned();
+    let output = setup.run(&["run", "resume", &run]).expect_exit(3);
+    assert!(output.stdout.contains("web-1: in doubt"), "{}", output.stdout);
+    assert_eq!(setup.read("web-1", "/root/ifrit-log"), "first\nsecond\n");
+    // Asked again without the word of a person, it stays as it is.
+    let _ = setup.run(&["run", "resume", &run]).expect_exit(3);
+    assert_eq!(setup.read("web-1", "/root/ifrit-log"), "first\nsecond\n");
+    let _ = setup.run(&["run", "resume", &run, "--rerun"]).expect_exit(0);
+    assert_eq!(setup.read("web-1", "/root/ifrit-log"), "first\nsecond\nsecond\nthird\n");
 }
 
 #[test]
@@ -472,4 +507,111 @@ fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+#[test]
+fn a_bad_canary_holds_the_others_until_a_new_plan() {
+    if !is_supported() {
+        return;
+    }
+    let setup = Setup::new(3, "");
+    let deploy = "
+ORDER = waves(canary = 1, size = 10)
+def deploy(host):
+    server.shell(commands = [\"test ! -e /root/broken && echo once >> /root/ifrit-log\"])
+";
+    setup.ifrit.write("deploys/once.star", deploy);
+    assert!(setup.fleet.ssh("web-1", "touch /root/broken").expect("ssh").status().expect("ran").success());
+    let plan = setup.plan("once", "web-*", 1);
+    let output = setup.run(&["apply", &plan]).expect_exit(3);
+    assert!(output.stdout.contains("web-2, web-3: not started: too many hosts"), "{}", output.stdout);
+    assert!(!output.stderr.contains("run resume"), "{}", output.stderr);
+    let rows = setup.run(&["runs", "--json"]).expect_exit(0).rows();
+    let run = rows[0]["run"].as_str().expect("a name").to_owned();
+    // Neither going on nor applying it again goes past the canary.
+    assert!(setup.fleet.ssh("web-1", "rm /root/broken").expect("ssh").status().expect("ran").success());
+    let _ = setup.run(&["run", "resume", &run]).expect_exit(3);
+    let again = setup.run(&["apply", &plan, "--json"]).expect_exit(3).rows();
+    assert_eq!(
+        (state_of(&again, "web-1"), state_of(&again, "web-2")),
+        ("refused".into(), "not-started".into())
+    );
+    assert!(["web-1", "web-2"].iter().all(|host| !setup.upper(host, "/root/ifrit-log").exists()));
+    // Unless a person says so.
+    let _ = setup.run(&["run", "resume", &run, "--max-failures", "100%"]).expect_exit(0);
+    assert_eq!(setup.read("web-3", "/root/ifrit-log"), "once\n");
+}
+
+#[test]
+fn a_plan_is_applied_once() {
+    if !is_supported() {
+        return;
+    }
+    let setup = Setup::new(1, "");
+    let deploy = "def deploy(host):\n    server.shell(commands = [\"echo once >> /root/ifrit-log\"])\n";
+    setup.ifrit.write("deploys/once.star", deploy);
+    let plan = setup.plan("once", "web-1", 1);
+    let _ = setup.run(&["apply", &plan]).expect_exit(0);
+    let output = setup.run(&["apply", &plan]).expect_exit(4);
+    assert!(output.stderr.contains("has applied plan"), "{}", output.stderr);
+    assert_eq!(setup.read("web-1", "/root/ifrit-log"), "once\n");
+    let output = setup.run(&["apply", "plan_nothing"]).expect_exit(2);
+    assert!(output.stderr.contains("not found: there is no plan `plan_nothing`"), "{}", output.stderr);
+}
+
+#[test]
+fn the_teams_own_check_ends_a_run_between_waves() {
+    if !is_supported() {
+        return;
+    }
+    let check = "[deploy]\nhealth_command = [\"sh\", \"-c\", \"echo $* >> asked; test $1 != web-2 || { echo 502 >&2; exit 1; }\", \"check\"]\n";
+    let setup = Setup::new(3, check);
+    let deploy = "
+ORDER = serial(1)
+def deploy(host):
+    server.shell(commands = [\"echo once >> /root/ifrit-log\"])
+";
+    setup.ifrit.write("deploys/once.star", deploy);
+    let output = setup.run(&["deploy", "once", "on", "web-*", "--yes"]).expect_exit(3);
+    assert!(
+        output.stdout.contains("the run has ended by itself: health check `sh` ended"),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.contains(": 502"), "{}", output.stdout);
+    assert!(!setup.upper("web-3", "/root/ifrit-log").exists());
+    let asked = std::fs::read_to_string(setup.ifrit.directory().join("asked")).expect("it was asked");
+    assert_eq!(asked, "web-1\nweb-2\n");
+    // The last wave counts too.
+    let output = setup.run(&["deploy", "once", "on", "web-2", "--yes"]).expect_exit(1);
+    assert!(output.stdout.contains("the run has ended by itself"), "{}", output.stdout);
+}
+
+#[test]
+fn a_restart_is_waited_for_before_the_next_wave() {
+    if !is_supported() {
+        return;
+    }
+    let setup = Setup::new(2, "");
+    let deploy = "
+ORDER = serial(1)
+def deploy(host):
+    server.shell(commands = [\"echo once >> /root/ifrit-log\"])
+    server.reboot(delay = 1)
+";
+    setup.ifrit.write("deploys/restart.star", deploy);
+    for host in ["web-1", "web-2"] {
+        let script =
+            "printf '#!/bin/sh\\ntouch /root/restarts\\n' > /usr/sbin/reboot; chmod +x /usr/sbin/reboot";
+        assert!(setup.fleet.ssh(host, script).expect("ssh").status().expect("ran").success());
+    }
+    let mut child = setup.start(&["deploy", "restart", "on", "web-*", "--yes"]);
+    for host in ["web-1", "web-2"] {
+        wait_until("the host restarts", || setup.upper(host, "/root/restarts").exists());
+        assert!(host == "web-2" || !setup.upper("web-2", "/root/ifrit-log").exists(), "one after the other");
+        setup.fleet.power_off(host).expect("power off");
+        setup.fleet.power_on(host).expect("power on");
+    }
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert_eq!(setup.read("web-2", "/root/ifrit-log"), "once\n");
 }

@@ -1,7 +1,9 @@
 //! End to end on real sshd hosts in namespaces: scan, who, host keys, dead hosts.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
 use testkit::{
     AptRepository, EXERCISE_FIXED, EXERCISE_OLD, EXERCISE_PACKAGE, ExercisePackage, Fleet, HostContent,
     HostSpec,
@@ -129,6 +131,69 @@ fn a_fleet_is_scanned_read_only_and_who_names_the_vulnerable() {
     let rows = setup.run(&["who", "CVE-2023-28260", "--json", "--client", "acme"]).expect_exit(1).rows();
     assert!(rows.iter().any(|row| row["host"] == "alpine" && row["state"] == "vulnerable"), "{rows:?}");
     assert!(rows.iter().all(|row| row["client"] == "acme"), "another client's rows: {rows:?}");
+}
+
+/// Ids that are looked up one by one in both worlds.
+const IDS_COMPARED: usize = 12;
+
+/// What is said of one package, without what only one of the worlds knows.
+type Said = BTreeSet<[String; 6]>;
+
+fn said(rows: &[Value], feed: impl Fn(&Value) -> String, is_wanted: impl Fn(&Value) -> bool) -> Said {
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let row = |row: &Value| {
+        let own = ["package", "installed", "state", "fixed", "reason"].map(|key| word(&row[key]));
+        let [package, installed, state, fixed, reason] = own;
+        [package, installed, state, fixed, reason, feed(row)]
+    };
+    rows.iter().filter(|it| is_wanted(it)).map(row).collect()
+}
+
+#[test]
+fn a_scanned_host_and_its_root_without_any_state_have_the_same_findings() {
+    if !is_supported() {
+        return;
+    }
+    let setup = Setup::new();
+    let feeds = fixture("feeds");
+    let feeds = feeds.to_str().expect("UTF-8");
+    let _ = setup.run(&["scan", "alpine"]).expect_exit(0);
+    let _ = setup.run(&["feeds", "sync", "--from", feeds]).expect_exit(0);
+    let root = fixture("fleet/alpine-3.18");
+    let root = root.to_str().expect("UTF-8");
+    let audited = setup.run(&["audit-root", root, "--feeds", feeds, "--json", "--all"]).expect_exit(1).rows();
+    let known = setup.run(&["findings", "alpine", "--json"]).expect_exit(1).rows();
+    let audited_open: BTreeSet<(String, String)> = audited
+        .iter()
+        .filter(|row| row["state"] == "vulnerable")
+        .map(|row| (row["id"].to_string(), row["package"].to_string()))
+        .collect();
+    let known_open: BTreeSet<(String, String)> = known
+        .iter()
+        .flat_map(|row| {
+            let packages = row["packages"].as_array().into_iter().flatten();
+            packages.map(|package| (row["id"].to_string(), package.to_string()))
+        })
+        .collect();
+    assert!(audited_open.len() > IDS_COMPARED, "{audited:?}");
+    assert_eq!(known_open, audited_open);
+
+    let ids: BTreeSet<&str> = audited.iter().filter_map(|row| row["id"].as_str()).collect();
+    let step = ids.len().div_ceil(IDS_COMPARED);
+    for id in ids.into_iter().step_by(step) {
+        let output = setup.run(&["who", id, "--json", "--client", "acme"]);
+        let of_host = said(
+            &output.rows(),
+            |row| row["feeds"][0].as_str().unwrap_or_default().to_owned(),
+            |row| row["host"] == "alpine",
+        );
+        let of_root = said(
+            &audited,
+            |row| row["source"].as_str().unwrap_or_default().to_owned(),
+            |row| row["id"] == id,
+        );
+        assert_eq!(of_host, of_root, "{id}");
+    }
 }
 
 #[test]

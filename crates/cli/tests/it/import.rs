@@ -24,7 +24,7 @@ fn skip(why: &str) {
 }
 
 /// Returns the programs of a pinned version of another tool, if this machine can have it.
-fn programs(tool: &str) -> Option<PathBuf> {
+pub fn programs(tool: &str) -> Option<PathBuf> {
     let output = Command::new(root().join("scripts/venv")).arg(tool).stdin(Stdio::null()).output();
     let output = output.expect("scripts/venv starts");
     if !output.status.success() {

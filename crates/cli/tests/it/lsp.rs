@@ -294,3 +294,47 @@ fn nonsense_is_answered_and_does_no_harm() {
     }
     editor.end();
 }
+
+#[test]
+fn deploys_and_their_tests_are_completed_with_what_they_know() {
+    let (mut editor, answer) = Editor::start(workspace(), &json!({}));
+    let triggers = &answer["result"]["capabilities"]["signatureHelpProvider"]["triggerCharacters"];
+    assert_eq!(*triggers, json!(["(", ","]));
+    editor.open("deploys/web.star", "def deploy(host):\n    files.\n");
+    let items = editor.ask("textDocument/completion", "deploys/web.star", 1, 10);
+    let put =
+        items.as_array().expect("items").iter().find(|it| it["label"] == "put").expect("files.put").clone();
+    assert!(put["documentation"]["value"].as_str().is_some_and(|it| it.contains("- `mode`:")), "{put}");
+
+    // Within a call: the arguments that can still be given, each with what it is.
+    editor.change("deploys/web.star", 2, "def deploy(host):\n    files.put(\"a\", \"/b\", mode = 644, va)\n");
+    let items = editor.ask("textDocument/completion", "deploys/web.star", 1, 38);
+    let items = items.as_array().or_else(|| items["items"].as_array()).expect("items").clone();
+    let labels: Vec<&str> = items.iter().filter_map(|it| it["label"].as_str()).collect();
+    assert!(labels.contains(&"validate =") && labels.contains(&"when ="), "{labels:?}");
+    assert!(!labels.contains(&"mode =") && !labels.contains(&"src ="), "{labels:?}");
+    let validate = items.iter().find(|it| it["label"] == "validate =").expect("validate");
+    assert_eq!(validate["insertText"], "validate = ");
+
+    let help = editor.ask("textDocument/signatureHelp", "deploys/web.star", 1, 16);
+    assert!(help["signatures"][0]["label"].as_str().is_some_and(|it| it.starts_with("files.put(")), "{help}");
+    assert_eq!(help["activeParameter"], 0, "{help}");
+    let help = editor.ask("textDocument/signatureHelp", "deploys/web.star", 1, 33);
+    let active = usize::try_from(help["activeParameter"].as_u64().expect("a number")).expect("small");
+    let parameter = &help["signatures"][0]["parameters"][active];
+    assert!(parameter["label"].as_str().is_some_and(|it| it.starts_with("mode:")), "{help}");
+    let none = editor.ask("textDocument/signatureHelp", "deploys/web.star", 0, 2);
+    assert_eq!(none, Value::Null);
+
+    // A test knows other functions, and its problems are shown.
+    editor.open("deploys/web_test.star", "def test_x():\n    testing.fil(\"/a\")\n");
+    let found = editor.diagnostics("deploys/web_test.star", |it| !it.is_empty());
+    assert_eq!(
+        (&found[0]["code"], &found[0]["range"]["start"]["line"]),
+        (&"starlark.type".into(), &1.into())
+    );
+    editor.change("deploys/web_test.star", 2, "def test_x():\n    testing.file(\"/a\")\n");
+    let hover = editor.ask("textDocument/hover", "deploys/web_test.star", 1, 14).to_string();
+    assert!(hover.contains("Says that the host has a plain file"), "{hover}");
+    editor.end();
+}

@@ -7,7 +7,7 @@ use crate::command::Ifrit;
 
 #[test]
 fn the_generated_reference_is_fresh() {
-    let pages = ["cli", "config", "diagnostics", "environment", "exit-codes", "inventory"];
+    let pages = ["cli", "config", "diagnostics", "environment", "exit-codes", "inventory", "operations"];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
     let is_update = env::var_os("IFRIT_UPDATE").is_some();
     let mut stale = Vec::new();

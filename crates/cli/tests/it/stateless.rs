@@ -153,6 +153,12 @@ fn audit_packages_reads_a_list() {
         rows.iter().any(|row| row["package"] == "libcrypto3" && row["state"] == "vulnerable"),
         "{rows:?}"
     );
+    ifrit.write("list.tsv", "# made by a command that failed\n\n");
+    let output = ifrit.run(&arguments).expect_exit(3);
+    assert!(output.stderr.contains("an empty list says nothing"), "{}", output.stderr);
+    ifrit.write("list.tsv", &"x".repeat(100_000));
+    let output = ifrit.run(&arguments).expect_exit(2);
+    assert!(output.stderr.len() < 500, "{}", output.stderr.len());
     ifrit.write("list.tsv", "libcrypto3 3.1.0-r0 openssl more\n");
     let output = ifrit.run(&arguments).expect_exit(2);
     assert!(output.stderr.contains("list.tsv:1:"), "{}", output.stderr);

@@ -324,6 +324,12 @@ fn exit_statuses_tell_nobody_from_unknown() {
     }
     let output = ifrit.run(&["who", "x", "--at", "2026-03-03", "--known-at", "2026-03-03"]).expect_exit(2);
     assert!(output.stderr.contains("--known-at"), "{}", output.stderr);
+    let _ = ifrit.run(&["who", "CVE-2024-638"]).expect_exit(2);
+    let _ = ifrit.run(&["who", "openssh<9<10"]).expect_exit(2);
+    let output = ifrit.run(&["who", "x", "--at", "2999-03-03"]).expect_exit(2);
+    assert!(output.stderr.contains("has not come yet"), "{}", output.stderr);
+    let output = ifrit.run(&["who", "CVE-2024-6387", "--at", "2020-01-01"]).expect_exit(4);
+    assert!(output.stderr.contains("no host was declared at 2020-01-01"), "{}", output.stderr);
     let output = ifrit.run(&["who", "CVE-2024-6387", "--client", "acmee"]).expect_exit(2);
     assert!(output.stderr.contains("no client `acmee` is known"), "{}", output.stderr);
 }
@@ -347,11 +353,22 @@ fn packages_are_asked_for_by_name_and_version() {
         &fixed.map(|it| it.replace("fixed", "vulnerable")).each_ref().map(String::as_str),
     );
     check(&ifrit, &["alpine:openssh>9.8", "--client", "acme"], 0, &[]);
+    let output = ifrit.run(&["who", "opensshh", "--client", "acme"]).expect_exit(0);
+    assert!(output.stderr.contains("no host ever had a package `opensshh`"), "{}", output.stderr);
+    let output = ifrit.run(&["who", "deb:openssh", "--client", "acme"]).expect_exit(0);
+    assert!(output.stderr.contains("no host ever had"), "{}", output.stderr);
+    let output = ifrit.run(&["who", "alpine:openssh>99", "--client", "acme"]).expect_exit(0);
+    assert!(!output.stderr.contains("no host ever had"), "{}", output.stderr);
     check(&ifrit, &["musl", "--client", "acme"], 0, &["not-affected web-2 musl 1.2.5-r0"]);
     let rows = ifrit.run(&["who", "openssh", "--json", "--client", "globex"]).expect_exit(1).rows();
     assert_eq!(rows[0]["findings"]["vulnerable"], serde_json::json!(["CVE-2023-51767", "CVE-2024-6387"]));
     assert_eq!(rows[0]["fixed"], "1:9.2p1-2+deb12u3");
     assert!(word(&rows[0], "reason").contains("1 of them without a fix yet"), "{}", rows[0]);
+    // A host with packages in several states counts once.
+    let text = ifrit.run(&["who", "*", "--client", "acme", "--limit", "1"]).expect_exit(1).stdout;
+    assert!(text.contains("... and 1 more host:"), "{text}");
+    let text = ifrit.run(&["who", "*", "--client", "acme", "--limit", "2"]).expect_exit(1).stdout;
+    assert!(text.contains("... and more packages of these hosts"), "{text}");
     let text = ifrit.run(&["who", "openssh"]).expect_exit(1).stdout;
     assert!(text.contains("sshd *:22") && text.contains("KEV"), "{text}");
 }
@@ -484,6 +501,19 @@ fn findings_are_ranked_and_unfixed_ones_stand_apart() {
     assert_eq!(list(&["web-1"], 1), ["CVE-2024-6387 openssh 1 true", log4j, nginx]);
     assert_eq!(list(&["web-2"], 0), [""; 0]);
     assert_eq!(list(&["new-1"], 3), [""; 0]);
+    // A host shows its own platform's fix alone, and its own services.
+    let of_host = |host: &str, more: &[&str]| {
+        let rows = ifrit.run(&[&["findings", "--json", host], more].concat()).rows();
+        rows.into_iter().find(|row| row["id"] == "CVE-2024-6387").unwrap_or_default()
+    };
+    assert_eq!(of_host("db-1", &[])["fixes"].as_array().map(Vec::len), Some(1), "{}", of_host("db-1", &[]));
+    assert_eq!(
+        (&of_host("db-1", &[])["exposed"], &of_host("web-1", &[])["exposed"]),
+        (&false.into(), &true.into())
+    );
+    let _ = ifrit.run(&["findings", "web-1", "--client", "globex"]).expect_exit(4);
+    let output = ifrit.run(&["findings", "--severity", "critical", "--client", "acme"]).expect_exit(1);
+    assert!(output.stderr.contains("1 open finding left out: no feed gives a severity"), "{}", output.stderr);
     let _ = ifrit.run(&["findings", "nothing"]).expect_exit(2);
     let _ = ifrit.run(&["findings", "--severity", "horrible"]).expect_exit(2);
     let text = ifrit.run(&["findings"]).expect_exit(1).stdout;

@@ -2,19 +2,20 @@
 //! outcome before the host forgets it, and what was lost between the two is settled by `resume`.
 
 mod claims;
+mod health;
 mod recorder;
 mod resume;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fleet::{ApplyOptions, ApplyRequest, FailureLimit, Target};
+use fleet::{ApplyOptions, ApplyRequest, FailureLimit, NotStarted, Target};
 use jiff::Timestamp;
 use model::{ClientName, Host, HostName, Plan, Problem, RunId};
 use plan::ApprovedPlan;
-use store::{NewRun, PlanRecord, Via};
+use store::{ClientScope, NewRun, PlanRecord, Via};
 use tokio::sync::mpsc::{Sender, channel};
 
 use crate::approve;
@@ -84,6 +85,8 @@ pub enum RunUpdateKind {
     },
     /// Nothing more will come of it.
     Finished(Box<HostResult>),
+    /// Its steps are done and it restarts; it is waited for.
+    Restarting,
 }
 
 /// What came of one host.
@@ -116,6 +119,8 @@ pub struct RunAnswer {
     pub hosts: Vec<HostResult>,
     /// How many hosts of the plan had nothing to do.
     pub settled: usize,
+    /// Why the run ended before its last wave by itself, or why the hosts of the last wave are not well.
+    pub halted: Option<String>,
     /// What is wrong with the SSH configuration and known_hosts, whichever host it concerns.
     pub problems: Vec<Problem>,
 }
@@ -138,6 +143,13 @@ pub async fn apply(
     let (hosts, mut refused) = hosts_to_touch(session, approved.plan());
     let names: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
     let settled = approved.plan().hosts.len() - hosts.len() - refused.len();
+    let scope = ClientScope::All;
+    let applied = session.store.hosts_applied(&scope, &record.id).await?;
+    if let Some(run) = names.first().and_then(|name| applied.get(name))
+        && names.iter().all(|name| applied.contains_key(name))
+    {
+        return Err(FixError::AlreadyApplied { id: record.id.to_string(), run: run.to_string() }.into());
+    }
     let ready = Ready::new(session, run, record, approved, running).await?;
     if names.is_empty() {
         return Ok(ready.answer(refused, settled, Vec::new()));
@@ -153,9 +165,16 @@ pub async fn apply(
     session.store.begin_run(&new, &[ready.event(session, "run.begin")?]).await?;
     let Claims { claimed, refused: held } = claim(session, &ready, &names).await?;
     refused.extend(held);
+    // Asked again with the claims in hand: another run of this plan may have come to its end just now.
+    let applied = session.store.hosts_applied(&scope, &ready.record.id).await?;
+    let (applied_before, claimed): (Vec<_>, Vec<_>) =
+        claimed.into_iter().partition(|host| applied.contains_key(host));
+    refused.extend(applied_before.iter().filter_map(|host| already(&ready, host, applied.get(host)?)));
     let Reached { targets, problems } = reach(session, &of_names(&hosts, &claimed)).await?;
     let recorder = Recorder::new(session, &ready, Task::Apply, updates);
-    let results = ready.work(recorder, targets, BTreeMap::new(), false, connections).await;
+    let failed = refused.iter().map(|result| result.host.clone()).collect();
+    let open = Open { earlier: BTreeMap::new(), failed, rerun: false };
+    let results = ready.work(session, recorder, targets, open, connections).await;
     let results = finish(session, &ready, results).await?;
     refused.extend(results);
     Ok(ready.answer(refused, settled, problems))
@@ -192,6 +211,23 @@ fn hosts_to_touch<'s>(session: &'s Session, plan: &Plan) -> (Vec<&'s Host>, Vec<
     (hosts, refused)
 }
 
+/// A step without a guard would be done twice: a plan is applied to a host once.
+fn already(ready: &Ready, host: &HostName, run: &RunId) -> Option<HostResult> {
+    let why = claims::problem(host, &format!("run {run} has applied this plan to it already"));
+    let why = why.with_hint("plan again for what is left to do".to_owned());
+    Some(claims::refused(ready.clients.get(host)?, host, why))
+}
+
+/// Where a run begins, or goes on.
+pub(crate) struct Open {
+    /// What is known of the hosts' steps.
+    earlier: recorder::Earlier,
+    /// Hosts that get no turn and are not well.
+    failed: BTreeSet<HostName>,
+    /// Whether steps in doubt may be taken again.
+    rerun: bool,
+}
+
 fn of_names<'s>(hosts: &[&'s Host], names: &[HostName]) -> Vec<&'s Host> {
     let names: BTreeSet<&HostName> = names.iter().collect();
     hosts.iter().filter(|host| names.contains(&host.name)).copied().collect()
@@ -205,6 +241,7 @@ pub(crate) struct Ready {
     pub clients: BTreeMap<HostName, ClientName>,
     pub options: ApplyOptions,
     secrets: Arc<Secrets>,
+    halted: OnceLock<String>,
 }
 
 impl Ready {
@@ -230,7 +267,7 @@ impl Ready {
         };
         let secrets = Arc::new(Secrets::open(session, Arc::clone(&running.environment)).await?);
         let clients = plan.plan().hosts.iter().map(|host| (host.host.clone(), host.client.clone())).collect();
-        Ok(Self { run, record, plan: Arc::new(plan), clients, options, secrets })
+        Ok(Self { run, record, plan: Arc::new(plan), clients, options, secrets, halted: OnceLock::new() })
     }
 
     /// Makes a record about the run as a whole.
@@ -245,7 +282,10 @@ impl Ready {
             action,
             plan: Some(self.record.hash),
             commit: self.record.commit.clone(),
-            more: vec![("run", self.run.as_str().into()), ("plan", self.record.id.as_str().into())],
+            more: [("run", self.run.as_str().into()), ("plan", self.record.id.as_str().into())]
+                .into_iter()
+                .chain(self.halted.get().map(|why| ("halted", why.as_str().into())))
+                .collect(),
             ..Action::default()
         }
     }
@@ -253,25 +293,36 @@ impl Ready {
     /// Applies the plan to hosts whose claims are held.
     pub(crate) async fn work(
         &self,
+        session: &Session,
         recorder: Recorder<'_>,
         targets: Vec<Target>,
-        earlier: recorder::Earlier,
-        rerun: bool,
+        open: Open,
         connections: &Connections,
     ) -> Result<Vec<HostResult>, Error> {
+        let Open { earlier, mut failed, rerun } = open;
+        let wanted: BTreeSet<HostName> = targets.iter().map(|target| target.host.clone()).collect();
         let targets = recorder.start(targets).await?;
+        let started: BTreeSet<HostName> = targets.iter().map(|target| target.host.clone()).collect();
+        failed.extend(wanted.difference(&started).cloned());
+        let health = health::check(session, self, &targets, recorder.updates());
+        let options = ApplyOptions { health: Some(health), ..self.options.clone() };
         let secrets = Arc::clone(&self.secrets);
         let request = ApplyRequest {
             plan: Arc::clone(&self.plan),
             run: self.run.clone(),
             targets,
             earlier,
+            failed,
             rerun,
             secrets: Arc::new(move |secret| secrets.value(secret)),
         };
         let (sender, receiver) = channel(EVENTS_MAX);
-        let apply = fleet::apply(request, connections.connector(), &self.options, sender);
+        let apply = fleet::apply(request, connections.connector(), &options, sender);
         let (report, pending) = tokio::join!(apply, recorder.record(receiver));
+        if let Some(why) = halted(report.stopped.as_ref()) {
+            // A run works once: nothing was set before.
+            self.halted.set(why).ok();
+        }
         recorder.finish(pending, report).await
     }
 
@@ -281,7 +332,17 @@ impl Ready {
         let mut by_name: BTreeMap<HostName, HostResult> =
             hosts.into_iter().map(|host| (host.host.clone(), host)).collect();
         let hosts = plan.hosts.iter().filter_map(|host| by_name.remove(&host.host)).collect();
-        RunAnswer { run: self.run.clone(), plan_id: self.record.id.clone(), plan, hosts, settled, problems }
+        let (run, plan_id, halted) = (self.run.clone(), self.record.id.clone(), self.halted.get().cloned());
+        RunAnswer { run, plan_id, plan, hosts, settled, halted, problems }
+    }
+}
+
+/// Says why a run has ended by itself, where it did.
+fn halted(stopped: Option<&NotStarted>) -> Option<String> {
+    match stopped? {
+        NotStarted::TooManyFailures { failed } => Some(format!("too many hosts have failed ({failed})")),
+        NotStarted::Unhealthy { why } => Some(why.clone()),
+        NotStarted::Stopped | NotStarted::NoScript(_) | NotStarted::NoNonce | NotStarted::Crashed => None,
     }
 }
 

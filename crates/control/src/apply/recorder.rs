@@ -40,6 +40,8 @@ pub(crate) struct Recorder<'s> {
     task: Task,
     updates: Sender<RunUpdate>,
     intents: tokio::sync::Mutex<HashMap<HostName, RecordNumber>>,
+    /// Hosts that must not be touched after all.
+    refused: tokio::sync::Mutex<Vec<HostResult>>,
     earlier: Earlier,
 }
 
@@ -67,6 +69,7 @@ impl<'s> Recorder<'s> {
             task,
             updates,
             intents: tokio::sync::Mutex::default(),
+            refused: tokio::sync::Mutex::default(),
             earlier: Earlier::new(),
         }
     }
@@ -76,6 +79,11 @@ impl<'s> Recorder<'s> {
     pub(super) fn knowing(mut self, earlier: Earlier) -> Self {
         self.earlier = earlier;
         self
+    }
+
+    /// Returns where those listen who watch the run.
+    pub(super) fn updates(&self) -> Sender<RunUpdate> {
+        self.updates.clone()
     }
 
     /// Puts the intent of touching each host on record. Returns the hosts that may be touched.
@@ -91,9 +99,18 @@ impl<'s> Recorder<'s> {
         let mut started = Vec::new();
         let mut numbers = self.intents.lock().await;
         for (target, start) in targets.into_iter().zip(starts) {
-            if let HostStart::Started { intent } = start {
-                numbers.insert(target.host.clone(), intent);
-                started.push(target);
+            let why = match start {
+                HostStart::Started { intent } => {
+                    numbers.insert(target.host.clone(), intent);
+                    started.push(target);
+                    continue;
+                }
+                HostStart::NotClaimed => "its claim was lost to another run".to_owned(),
+                HostStart::NotStartable { state } => format!("it is {} already", state.as_str()),
+            };
+            if let Some(client) = self.ready.clients.get(&target.host) {
+                let why = claims::problem(&target.host, &why);
+                self.refused.lock().await.push(claims::refused(client, &target.host, why));
             }
         }
         Ok(started)
@@ -151,7 +168,10 @@ impl<'s> Recorder<'s> {
         self.write_ends(&mut pending).await;
         match pending.fault {
             Some(fault) => Err(fault),
-            None => Ok(pending.results),
+            None => {
+                pending.results.append(&mut *self.refused.lock().await);
+                Ok(pending.results)
+            }
         }
     }
 
@@ -297,14 +317,10 @@ fn judge(host: &HostName, outcome: &HostOutcome, steps: &[StepReport]) -> (RunHo
         HostOutcome::NotStarted(why) => match why {
             NotStarted::TooManyFailures { failed } => (
                 RunHostState::NotStarted,
-                problem(format!("not started: {failed} hosts before it have failed")),
+                problem(format!("too many hosts before it have failed ({failed})")),
             ),
-            NotStarted::Unhealthy { why } => {
-                (RunHostState::NotStarted, problem(format!("not started: {why}")))
-            }
-            NotStarted::Stopped => {
-                (RunHostState::NotStarted, problem("not started: the run was stopped".to_owned()))
-            }
+            NotStarted::Unhealthy { why } => (RunHostState::NotStarted, problem(why.clone())),
+            NotStarted::Stopped => (RunHostState::NotStarted, problem("the run was stopped".to_owned())),
             NotStarted::NoScript(error @ ScriptError::InDoubt { .. }) => {
                 (RunHostState::InDoubt, problem(error.to_string()))
             }

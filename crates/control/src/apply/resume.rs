@@ -12,7 +12,9 @@ use tokio::sync::mpsc::{Sender, channel};
 
 use super::claims::{self, Claims, claim};
 use super::recorder::{Earlier, Recorder, Task};
-use super::{EVENTS_MAX, HostResult, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, of_names};
+use super::{
+    EVENTS_MAX, HostResult, Open, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, of_names,
+};
 use crate::approve;
 use crate::deploy::record::outcome;
 use crate::deploy::{Connections, FixError, load_plan};
@@ -25,7 +27,8 @@ const CLAIM_POLL: Duration = Duration::from_millis(500);
 
 /// Resumes a run: waits for the claims of a controller that died (half a minute at most), settles the hosts
 /// in doubt, and takes the steps that are left there and on hosts that had no turn. Hosts where a step failed
-/// or was stale are left alone: plan those again. `rerun` takes steps again of which nobody can tell
+/// or was stale are left alone: plan those again. They count as failures of their wave still: a run that a bad
+/// canary has ended does not go on by itself. `rerun` takes steps again of which nobody can tell
 /// whether they have ended. An approval that counted when the run began still counts.
 ///
 /// # Errors
@@ -51,7 +54,9 @@ pub async fn resume(
     if left.is_empty() {
         return Err(FixError::NothingToResume { run: detail.record.id.to_string() }.into());
     }
-    let resumed = Resumed { session, ready: &ready, connections, updates };
+    let stopped = detail.hosts.iter().filter(|host| host.state == RunHostState::Stopped);
+    let stopped = stopped.map(|host| host.host.clone()).collect();
+    let resumed = Resumed { session, ready: &ready, connections, updates, stopped };
     let results = resumed.go(&left, &doubtful, known, rerun).await;
     let hosts = finish(session, &ready, results).await?;
     Ok(ready.answer(hosts, 0, Vec::new()))
@@ -137,6 +142,8 @@ struct Resumed<'s> {
     ready: &'s Ready,
     connections: &'s Connections,
     updates: Sender<RunUpdate>,
+    /// Hosts where a step has failed or was stale.
+    stopped: BTreeSet<HostName>,
 }
 
 impl Resumed<'_> {
@@ -164,7 +171,9 @@ impl Resumed<'_> {
                 refused.push(result);
             }
         }
-        refused.extend(self.apply(&to_apply, earlier, rerun).await?);
+        let failed = refused.iter().filter(|result| result.state != RunHostState::Done);
+        let failed = failed.map(|result| result.host.clone()).chain(self.stopped.iter().cloned()).collect();
+        refused.extend(self.apply(&to_apply, Open { earlier, failed, rerun }).await?);
         Ok(refused)
     }
 
@@ -186,12 +195,7 @@ impl Resumed<'_> {
     }
 
     /// Takes the steps that are left.
-    async fn apply(
-        &self,
-        hosts: &[HostName],
-        earlier: Earlier,
-        rerun: bool,
-    ) -> Result<Vec<HostResult>, Error> {
+    async fn apply(&self, hosts: &[HostName], mut open: Open) -> Result<Vec<HostResult>, Error> {
         if hosts.is_empty() {
             return Ok(Vec::new());
         }
@@ -199,7 +203,8 @@ impl Resumed<'_> {
         let Claims { claimed, refused } = claim(self.session, self.ready, hosts).await?;
         let targets = self.reach(&claimed).await?.targets;
         let recorder = Recorder::new(self.session, self.ready, Task::Apply, self.updates.clone());
-        let mut results = self.ready.work(recorder, targets, earlier, rerun, self.connections).await?;
+        open.failed.extend(refused.iter().map(|result| result.host.clone()));
+        let mut results = self.ready.work(self.session, recorder, targets, open, self.connections).await?;
         results.extend(refused);
         Ok(results)
     }

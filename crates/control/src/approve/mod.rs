@@ -82,6 +82,8 @@ async fn give(
     let signed = fleet::sign(&identities, &key, APPROVAL_NAMESPACE, &message).await;
     let signature =
         signed.map_err(|error| cannot(record, &error.to_string(), "try `--key FILE` or another agent"))?;
+    plan::verify_signature(&message, &signature, std::slice::from_ref(&key))
+        .map_err(|error| cannot(record, &error.to_string(), "use an ed25519 key"))?;
     let fingerprint = fleet::fingerprint(&model::HostKey::new(key.as_str())).unwrap_or_default();
     let approval = store::Approval {
         hash: record.hash,

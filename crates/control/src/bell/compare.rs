@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{Ecosystem, PackageName, VulnerabilityId};
 use store::{
-    AnnouncedFinding, BellBase, BellHost, BellHosts, BellSets, BellState, HostSet, PackageVersionId, SetId,
+    AnnouncedFinding, BellBase, BellHost, BellHosts, BellSets, BellState, HostSet, PackageVersionId,
+    SetBodies,
 };
 
 use super::judged::{Judged, JudgedVersion};
@@ -208,16 +209,18 @@ impl<'a> Comparison<'a> {
     /// Hosts that have what they had.
     fn follow_unchanged(&self, hosts: &BellHosts, changes: &mut Changes) {
         let touched = self.touched();
-        let mut by_finding: BTreeMap<Number, [HostSet; 3]> = BTreeMap::new();
+        // The sets are joined one finding at a time: of all findings at once they would fill the memory.
+        let mut by_finding: BTreeMap<Number, [Vec<&HostSet>; 3]> = BTreeMap::new();
         for (id, its_hosts) in &hosts.unchanged {
             let Some(findings) = self.versions.get(id) else { continue };
             for (place, numbers) in [&findings.old, &findings.next, &findings.news].into_iter().enumerate() {
                 for number in numbers.iter().filter(|number| touched.contains(number)) {
-                    by_finding.entry(*number).or_default()[place].union_with(its_hosts);
+                    by_finding.entry(*number).or_default()[place].push(its_hosts);
                 }
             }
         }
-        for (number, [old, next, news]) in by_finding {
+        for (number, sets) in by_finding {
+            let [old, next, news] = sets.map(HostSet::union_of);
             let without = |all: &HostSet, some: &HostSet| {
                 let mut rest = all.clone();
                 rest.subtract(some);
@@ -243,7 +246,7 @@ impl<'a> Comparison<'a> {
     fn follow_changed(
         &mut self,
         host: &BellHost,
-        sets: &BTreeMap<SetId, Vec<PackageVersionId>>,
+        sets: &SetBodies,
         changes: &mut Changes,
     ) -> Option<BellBase> {
         let no_base = BellBase::default();
@@ -321,9 +324,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn versions_in(sets: BellSets, bodies: &BTreeMap<SetId, Vec<PackageVersionId>>) -> Vec<PackageVersionId> {
-    let bodies = [sets.packages, sets.software].into_iter().flatten().filter_map(|set| bodies.get(&set));
-    bodies.flatten().copied().collect()
+fn versions_in(sets: BellSets, bodies: &SetBodies) -> Vec<PackageVersionId> {
+    [sets.packages, sets.software].into_iter().flatten().flat_map(|set| bodies.versions(set)).collect()
 }
 
 /// What of one ascending list is not in another.

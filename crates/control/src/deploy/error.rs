@@ -63,6 +63,14 @@ pub enum FixError {
         /// The author.
         person: PersonName,
     },
+    /// A run has done the plan already.
+    #[error("run {run} has applied plan {id} already")]
+    AlreadyApplied {
+        /// The plan.
+        id: String,
+        /// The run.
+        run: String,
+    },
     /// Nothing of a run is left to do.
     #[error("run {run} has nothing to resume")]
     NothingToResume {
@@ -129,6 +137,9 @@ impl FixError {
                 "somebody else who may approve runs `ifrit approve {id}`; in an emergency `ifrit apply {id} \
                  --break-glass REASON` is signed and recorded"
             )),
+            Self::AlreadyApplied { run, .. } => {
+                Some(format!("`ifrit run show {run}` says what it did; plan again for what is left to do"))
+            }
             Self::CannotApprove { hint, .. } => Some(hint.clone()),
             Self::SecretKey { .. } => {
                 Some("`ifrit secret keygen` makes a new one; colleagues need the same file".to_owned())

@@ -106,6 +106,7 @@ impl<'s> Evaluation<'s> {
             host,
             os: self.systems.get(&host.name),
             assets: &|path: &str| lang::read_asset(root, path),
+            folders: &|path: &str| lang::list_assets(root, path),
             secrets: &|name: &str| self.secrets.version(name, &host.client),
             secret_digest: &|content: &Content| self.secrets.digest(content),
         };

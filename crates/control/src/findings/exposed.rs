@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Listener, Observed, PackageName, ServicePackage};
+use model::{ClientName, Listener, Observed, PackageName, ServicePackage};
 use store::{ClientScope, DeclaredService, HostId, HostSet, ItemKind};
 
 use super::rank::SharedUse;
@@ -14,43 +14,51 @@ use crate::matched::Matched;
 /// Hosts whose listeners and services are in memory together.
 const HOSTS_PER_STEP: usize = 1_000;
 
-/// Services by the source package that they use.
+/// Services by the source package that they use, each with the hosts where it is just so.
 #[derive(Default)]
 pub(super) struct Exposures {
-    by_source: BTreeMap<PackageName, BTreeMap<HostId, Vec<ServiceUse>>>,
+    by_source: BTreeMap<PackageName, BTreeMap<ServiceUse, HostSet>>,
 }
 
 impl Exposures {
     /// Returns the services that use a source on some hosts, those on most hosts first.
-    pub fn of(&self, source: &PackageName, is_wanted: impl Fn(HostId) -> bool) -> Vec<SharedUse> {
-        let mut shared: BTreeMap<&str, SharedUse> = BTreeMap::new();
-        for (host, uses) in self.by_source.get(source).into_iter().flatten() {
-            if !is_wanted(*host) {
+    pub fn of(&self, source: &PackageName, hosts: &HostSet) -> Vec<SharedUse> {
+        let mut shared: BTreeMap<&str, (SharedUse, HostSet)> = BTreeMap::new();
+        for (it, its_hosts) in self.by_source.get(source).into_iter().flatten() {
+            let mut its_hosts = its_hosts.clone();
+            its_hosts.intersect_with(hosts);
+            if its_hosts.is_empty() {
                 continue;
             }
-            for it in uses {
-                let entry = shared.entry(&it.name).or_insert_with(|| SharedUse {
-                    name: it.name.clone(),
-                    listens: Vec::new(),
-                    hosts: 0,
-                    is_exposed: false,
-                    is_critical: false,
-                });
-                entry.hosts += 1;
-                entry.is_exposed |= it.is_exposed();
-                entry.is_critical |= it.is_critical();
-                let reachable = it.listeners.iter().flatten().filter(|listener| is_reachable(listener));
-                entry.listens.extend(reachable.map(shown));
-            }
+            let first = || (empty(&it.name), HostSet::default());
+            let (entry, all_hosts) = shared.entry(&it.name).or_insert_with(first);
+            all_hosts.union_with(&its_hosts);
+            entry.is_exposed |= it.is_exposed();
+            entry.is_critical |= it.is_critical();
+            let reachable = it.listeners.iter().flatten().filter(|listener| is_reachable(listener));
+            entry.listens.extend(reachable.map(shown));
         }
-        let mut shared: Vec<SharedUse> = shared.into_values().collect();
-        for it in &mut shared {
+        let counted = |(mut it, hosts): (SharedUse, HostSet)| {
+            it.hosts = hosts.len();
             it.listens.sort();
             it.listens.dedup();
-        }
+            it
+        };
+        let mut shared: Vec<SharedUse> = shared.into_values().map(counted).collect();
         shared.sort_by(|a, b| (b.is_exposed, b.hosts, &a.name).cmp(&(a.is_exposed, a.hosts, &b.name)));
         shared
     }
+
+    fn add(&mut self, source: &PackageName, client: &ClientName, host: HostId, uses: Vec<ServiceUse>) {
+        for it in uses {
+            let hosts = self.by_source.entry(source.clone()).or_default().entry(it).or_default();
+            hosts.insert(client, host);
+        }
+    }
+}
+
+fn empty(name: &str) -> SharedUse {
+    SharedUse { name: name.to_owned(), listens: Vec::new(), hosts: 0, is_exposed: false, is_critical: false }
 }
 
 /// Writes a socket as `*:22`.
@@ -95,44 +103,34 @@ pub(super) async fn read_exposures(
     let names = Names::of(matched);
     let has_software = matched.versions.iter().any(|it| !it.platform.ecosystem.is_distribution());
     let mut exposures = Exposures::default();
-    let hosts: Vec<HostId> = hosts.iter().collect();
+    let hosts: Vec<(&ClientName, HostId)> = hosts.members().collect();
     for hosts in hosts.chunks(HOSTS_PER_STEP) {
-        let kinds = [ItemKind::Listener, ItemKind::Service];
-        let observed = inquiry.store.observed(scope, hosts, &kinds, None).await?;
-        let declared = inquiry.store.services_of(scope, hosts).await?;
+        let ids: Vec<HostId> = hosts.iter().map(|(_, id)| *id).collect();
+        // What the host's own services are called says nothing of who can reach them.
+        let observed = inquiry.store.observed(scope, &ids, &[ItemKind::Listener], None).await?;
+        let declared = inquiry.store.services_of(scope, &ids).await?;
         let mut software = match has_software {
-            true => inquiry.store.software_of(scope, hosts, None).await?,
+            true => inquiry.store.software_of(scope, &ids, None).await?,
             false => BTreeMap::new(),
         };
         let nothing = Observed::default();
-        for host in hosts {
-            let observed = observed.get(host).unwrap_or(&nothing);
-            let declared = declared.get(host).map(Vec::as_slice).unwrap_or_default();
+        for (client, id) in hosts {
+            let observed = observed.get(id).unwrap_or(&nothing);
+            let declared = declared.get(id).map(Vec::as_slice).unwrap_or_default();
             for source in mentioned(&names, observed, declared) {
                 let none = BTreeSet::new();
                 let used = Used { names: names.of_source.get(source).unwrap_or(&none), path: None };
-                exposures.add(source, *host, services_using(&used, declared, observed));
+                exposures.add(source, client, *id, services_using(&used, declared, observed));
             }
-            for (version, found) in software.remove(host).unwrap_or_default() {
+            for (version, found) in software.remove(id).unwrap_or_default() {
                 let none = BTreeSet::new();
                 let used = Used { names: &none, path: Some(&found.path) };
-                exposures.add(&version.package.source, *host, services_using(&used, declared, observed));
+                let uses = services_using(&used, declared, observed);
+                exposures.add(&version.package.source, client, *id, uses);
             }
         }
     }
     Ok(exposures)
-}
-
-impl Exposures {
-    fn add(&mut self, source: &PackageName, host: HostId, uses: Vec<ServiceUse>) {
-        if uses.is_empty() {
-            return;
-        }
-        let known = self.by_source.entry(source.clone()).or_default().entry(host).or_default();
-        known.extend(uses);
-        known.sort();
-        known.dedup();
-    }
 }
 
 /// The sources that a listener or a declared service may have to do with.

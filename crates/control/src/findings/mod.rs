@@ -9,16 +9,16 @@ use advisory::Match;
 use jiff::civil::Date;
 use model::selector::Selector;
 use model::{
-    ClientName, ExploitScore, FeedName, FindingState, Fix, HostName, PackageName, Platform, Severity,
-    VulnerabilityId,
+    ClientName, ExploitScore, FeedName, FindingState, Fix, PackageName, Platform, Severity, VulnerabilityId,
 };
-use store::{ClientScope, HostGroup, HostId, HostSet};
+use store::{ClientScope, HostGroup, HostSet, PackageVersionId};
 
 use crate::error::Error;
 use crate::hosts;
 use crate::inquiry::Inquiry;
 use crate::matched::{Matched, match_in_use};
 use crate::session::Session;
+use crate::who::why_unknown;
 use exposed::{Exposures, read_exposures};
 pub use rank::Rank;
 use rank::{reasons, what_to_do};
@@ -40,7 +40,11 @@ pub struct FindingsQuery {
 
 /// Hosts that were selected.
 #[derive(Debug, Clone, Default)]
-pub struct SelectedHosts(BTreeMap<HostId, (ClientName, HostName, HostGroup)>);
+pub struct SelectedHosts {
+    hosts: HostSet,
+    /// What each of them is.
+    groups: Vec<(ClientName, HostGroup)>,
+}
 
 /// What is open.
 #[derive(Debug, Clone)]
@@ -55,6 +59,8 @@ pub struct FindingsAnswer {
     pub unknown: BTreeMap<String, usize>,
     /// How many hosts there are.
     pub hosts_total: usize,
+    /// How many findings were left out because no feed gives them a severity, where one is asked for.
+    pub unrated: usize,
 }
 
 /// A vulnerability of a source package, on all the hosts that have it.
@@ -99,7 +105,7 @@ impl FindingsAnswer {
         if !self.fixable.is_empty() || !self.unfixed.is_empty() {
             return Some(FindingState::Vulnerable);
         }
-        if !self.unknown.is_empty() {
+        if !self.unknown.is_empty() || self.unrated > 0 {
             return Some(FindingState::Unknown);
         }
         (self.hosts_total > 0).then_some(FindingState::Fixed)
@@ -121,55 +127,93 @@ pub async fn select(session: &Session, selector: &Selector) -> Result<SelectedHo
         (None, _, None) if host.last_collection.is_some() => HostGroup::SystemUnknown,
         (None, _, None) => HostGroup::NeverScanned,
     };
-    let entry = |host: store::HostRecord| {
-        let group = group(&host);
-        (host.id, (host.client, host.name, group))
-    };
-    Ok(SelectedHosts(chosen.into_iter().map(entry).collect()))
+    let mut hosts = HostSet::default();
+    chosen.iter().for_each(|host| hosts.insert(&host.client, host.id));
+    let groups = chosen.iter().map(|host| (host.client.clone(), group(host))).collect();
+    Ok(SelectedHosts { hosts, groups })
 }
 
 /// Returns what is open.
 ///
 /// # Errors
-/// [`Error::ClientUnknown`]; [`Error::Store`].
+/// [`Error::ClientUnknown`]; [`Error::NoCatalogue`] where only what CISA's catalogue names is asked for and
+/// it was never taken; [`Error::Store`].
 pub async fn findings(inquiry: &Inquiry, query: &FindingsQuery) -> Result<FindingsAnswer, Error> {
     inquiry.require_known_clients(&query.scope).await?;
+    if query.only_exploited && inquiry.store.all_exploited(None).await?.is_empty() {
+        return Err(Error::NoCatalogue);
+    }
     let matched = match_in_use(&inquiry.store, &query.scope, None, None).await?;
     let open: Vec<&Match> = matched.matches.iter().filter(|it| is_asked_for(it, query)).collect();
-    let versions: BTreeSet<_> = open.iter().map(|it| matched.version_ids[it.package]).collect();
-    let versions: Vec<_> = versions.into_iter().collect();
-    let hosts = inquiry.store.hosts_with(&query.scope, &versions, None).await?;
-    let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
-    for found in open {
-        let Some(having) = hosts.get(&matched.version_ids[found.package]) else { continue };
-        let source = &matched.versions[found.package].package.source;
-        let key = (found.fix == Fix::NotYet, found.id.as_str().to_ascii_uppercase(), source.clone());
-        groups.entry(key).or_default().add(found, having);
-    }
-    let affected = HostSet::union_of(groups.values().map(|group| &group.hosts));
+    let hosts = hosts_with(inquiry, query, &matched, &open).await?;
+    let (groups, unrated) = group(&open, query, &matched, &hosts);
+    let affected =
+        HostSet::union_of(groups.values().flat_map(|it| &it.versions).filter_map(|id| hosts.get(id)));
     let exposures = read_exposures(inquiry, &query.scope, &matched, &affected).await?;
+    let mut having = Having { by_version: &hosts, known: BTreeMap::new() };
     let (mut fixable, mut unfixed) = (Vec::new(), Vec::new());
     for ((is_unfixed, _, _), group) in &groups {
-        let Some(finding) = group.finish(&matched, &exposures, query.hosts.as_ref()) else { continue };
+        let hosts = having.any_of(&group.versions);
+        let Some(finding) = group.finish(&matched, hosts, &exposures) else { continue };
         let tier = if *is_unfixed { &mut unfixed } else { &mut fixable };
         tier.push(finding);
     }
     add_scores(inquiry, &mut fixable).await?;
     add_scores(inquiry, &mut unfixed).await?;
     let (unknown, hosts_total) = unknown(inquiry, query, &matched).await?;
-    let hosts = affected.iter().filter(|host| is_selected(query, *host)).count();
-    Ok(FindingsAnswer { fixable, unfixed, hosts, unknown, hosts_total })
+    let hosts = affected.len();
+    Ok(FindingsAnswer { fixable, unfixed, hosts, unknown, hosts_total, unrated })
 }
 
+/// Returns who of those that were asked for has each open package version.
+async fn hosts_with(
+    inquiry: &Inquiry,
+    query: &FindingsQuery,
+    matched: &Matched,
+    open: &[&Match],
+) -> Result<BTreeMap<PackageVersionId, HostSet>, Error> {
+    let versions: BTreeSet<_> = open.iter().map(|it| matched.version_ids[it.package]).collect();
+    let versions: Vec<_> = versions.into_iter().collect();
+    let mut hosts = inquiry.store.hosts_with(&query.scope, &versions, None).await?;
+    if let Some(selected) = &query.hosts {
+        hosts.values_mut().for_each(|hosts| hosts.intersect_with(&selected.hosts));
+    }
+    hosts.retain(|_, hosts| !hosts.is_empty());
+    Ok(hosts)
+}
+
+/// Puts together what is one finding, and counts the findings whose severity nobody gives, where one is
+/// asked for: they may be as grave as that.
+fn group<'a>(
+    open: &[&'a Match],
+    query: &FindingsQuery,
+    matched: &Matched,
+    hosts: &BTreeMap<PackageVersionId, HostSet>,
+) -> (BTreeMap<GroupKey, Group<'a>>, usize) {
+    let (mut groups, mut unrated) = (BTreeMap::<GroupKey, Group>::new(), BTreeSet::new());
+    for found in open {
+        let version = matched.version_ids[found.package];
+        if !hosts.contains_key(&version) {
+            continue;
+        }
+        let source = &matched.versions[found.package].package.source;
+        let key = (found.fix == Fix::NotYet, found.id.as_str().to_ascii_uppercase(), source.clone());
+        if query.severity.is_some() && found.severity.is_none() {
+            unrated.insert(key);
+        } else if query.severity.is_none_or(|least| found.severity >= Some(least)) {
+            let group = groups.entry(key).or_default();
+            group.matches.push(*found);
+            group.versions.insert(version);
+        }
+    }
+    (groups, unrated.len())
+}
+
+/// Leaves the severity aside.
 fn is_asked_for(found: &Match, query: &FindingsQuery) -> bool {
     found.state == FindingState::Vulnerable
-        && query.severity.is_none_or(|least| found.severity >= Some(least))
         && !(query.only_fixable && found.fix == Fix::NotYet)
         && (!query.only_exploited || found.exploited)
-}
-
-fn is_selected(query: &FindingsQuery, host: HostId) -> bool {
-    query.hosts.as_ref().is_none_or(|hosts| hosts.0.contains_key(&host))
 }
 
 /// Whether there is no fix, the id in upper case, the source.
@@ -179,30 +223,30 @@ type GroupKey = (bool, String, PackageName);
 #[derive(Default)]
 struct Group<'a> {
     matches: Vec<&'a Match>,
-    hosts: HostSet,
+    versions: BTreeSet<PackageVersionId>,
 }
 
-impl<'a> Group<'a> {
-    fn add(&mut self, found: &'a Match, hosts: &HostSet) {
-        self.matches.push(found);
-        self.hosts.union_with(hosts);
-    }
+/// Who has any of some package versions. One release of a source may have hundreds of vulnerabilities:
+/// their hosts are put together once.
+struct Having<'a> {
+    by_version: &'a BTreeMap<PackageVersionId, HostSet>,
+    known: BTreeMap<BTreeSet<PackageVersionId>, HostSet>,
+}
 
-    fn finish(
-        &self,
-        matched: &Matched,
-        exposures: &Exposures,
-        selected: Option<&SelectedHosts>,
-    ) -> Option<OpenFinding> {
+impl Having<'_> {
+    fn any_of(&mut self, versions: &BTreeSet<PackageVersionId>) -> &HostSet {
+        if !self.known.contains_key(versions) {
+            let hosts = HostSet::union_of(versions.iter().filter_map(|id| self.by_version.get(id)));
+            self.known.insert(versions.clone(), hosts);
+        }
+        &self.known[versions]
+    }
+}
+
+impl Group<'_> {
+    fn finish(&self, matched: &Matched, hosts: &HostSet, exposures: &Exposures) -> Option<OpenFinding> {
         let first = self.matches.first()?;
         let source = matched.versions[first.package].package.source.clone();
-        let hosts = match selected {
-            None => self.hosts.len_by_client(),
-            Some(selected) => selected.count(&self.hosts),
-        };
-        if hosts.is_empty() {
-            return None;
-        }
         let mut fixes: BTreeMap<Platform, BTreeSet<Fix>> = BTreeMap::new();
         let mut packages = BTreeSet::new();
         for found in &self.matches {
@@ -214,16 +258,14 @@ impl<'a> Group<'a> {
         let feeds: BTreeSet<_> = self.matches.iter().filter_map(|it| it.feeds.first()).cloned().collect();
         let ids = std::iter::once(&first.id).chain(&aliases);
         let since = ids.filter_map(|id| matched.index.exploited(id)).map(|entry| entry.added).min();
-        let uses = exposures.of(&source, |host| {
-            self.hosts.contains(host) && selected.is_none_or(|selected| selected.0.contains_key(&host))
-        });
+        let uses = exposures.of(&source, hosts);
         let rank = Rank {
             is_exploited: self.matches.iter().any(|it| it.exploited),
             is_exposed: uses.iter().any(|it| it.is_exposed),
             is_critical: uses.iter().any(|it| it.is_critical),
             severity: self.matches.iter().filter_map(|it| it.severity).max(),
             probability: None,
-            hosts: hosts.values().sum(),
+            hosts: hosts.len(),
         };
         let exploited_since = since.filter(|_| rank.is_exploited);
         Some(OpenFinding {
@@ -235,21 +277,11 @@ impl<'a> Group<'a> {
             feeds: feeds.into_iter().collect(),
             score: None,
             source,
-            hosts,
+            hosts: hosts.len_by_client(),
             fixes,
             rank,
             exploited_since,
         })
-    }
-}
-
-impl SelectedHosts {
-    fn count(&self, hosts: &HostSet) -> BTreeMap<ClientName, usize> {
-        let mut counts = BTreeMap::new();
-        for (client, _, _) in hosts.iter().filter_map(|host| self.0.get(&host)) {
-            *counts.entry(client.clone()).or_default() += 1;
-        }
-        counts
     }
 }
 
@@ -281,7 +313,14 @@ async fn unknown(
     matched: &Matched,
 ) -> Result<(BTreeMap<String, usize>, usize), Error> {
     let groups: Vec<(HostGroup, usize)> = match &query.hosts {
-        Some(selected) => selected.0.values().map(|(_, _, group)| (group.clone(), 1)).collect(),
+        Some(selected) => {
+            let is_visible = |client: &ClientName| match &query.scope {
+                ClientScope::All => true,
+                ClientScope::Only(clients) => clients.contains(client),
+            };
+            let visible = selected.groups.iter().filter(|(client, _)| is_visible(client));
+            visible.map(|(_, group)| (group.clone(), 1)).collect()
+        }
         None => {
             let census = inquiry.store.census(&query.scope, None).await?;
             census.into_iter().map(|row| (row.group, row.hosts)).collect()
@@ -291,16 +330,10 @@ async fn unknown(
     let mut total = 0;
     for (group, hosts) in groups {
         total += hosts;
-        let reason = match group {
-            HostGroup::Platform(platform) if matched.index.covers(&platform) => continue,
-            HostGroup::Platform(platform) => format!("no advisories for {platform} are loaded"),
-            HostGroup::PackagesUnknown(_) => "its packages could not be read".to_owned(),
-            HostGroup::Unsupported { os_id, os_version } => {
-                format!("no advisories are matched for `{os_id}` `{os_version}`")
-            }
-            HostGroup::SystemUnknown => "no scan has brought back what it runs".to_owned(),
-            HostGroup::NeverScanned => "never scanned".to_owned(),
-        };
+        if matches!(&group, HostGroup::Platform(platform) if matched.index.covers(platform)) {
+            continue;
+        }
+        let reason = why_unknown(&group);
         *unknown.entry(reason).or_default() += hosts;
     }
     Ok((unknown, total))

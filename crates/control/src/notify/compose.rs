@@ -186,9 +186,9 @@ fn digest(
         let what = if scope.clients.is_empty() {
             first_look_text(first_look)
         } else {
-            "have open findings".to_owned()
+            "what is open there is counted and not called news".to_owned()
         };
-        lines.push(format!("first look: {} {what}", hosts_text(&first_seen)));
+        lines.push(format!("first look at {}: {what}", hosts_text(&first_seen)));
     }
     if lines.is_empty() {
         return Ok(None);
@@ -199,14 +199,14 @@ fn digest(
     new_message(scope, MessageUrgency::Digest, &format!("digest: {}", counts.join(", ")), body).map(Some)
 }
 
-/// `have 214 open findings, 12 of them critical, none of them news`.
+/// `214 open findings, 12 of them critical, none of them news`.
 pub fn first_look_text(first_look: &FirstLook) -> String {
     let noun = if first_look.open == 1 { "finding" } else { "findings" };
     let critical = match first_look.critical {
         0 => String::new(),
         some => format!(", {some} of them critical"),
     };
-    format!("have {} open {noun}{critical}, counted and not called news", first_look.open)
+    format!("{} open {noun}{critical}, counted and not called news", first_look.open)
 }
 
 /// Returns the word that a line begins with.

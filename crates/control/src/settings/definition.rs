@@ -79,7 +79,7 @@ impl Definition {
 }
 
 /// Every setting. Top-level keys first, then section by section (TOML wants it so).
-pub const DEFINITIONS: [Definition; 37] = [
+pub const DEFINITIONS: [Definition; 38] = [
     Definition {
         key: "database",
         kind: Kind::Text,
@@ -270,6 +270,14 @@ pub const DEFINITIONS: [Definition; 37] = [
         preset: Preset::Whole(20),
         doc: "How many of a plan's hosts may fail, in percent, before a run starts no further ones; `--max-failures` \
               overrides it. Hosts that run already end in order.",
+    },
+    Definition {
+        key: "deploy.health_command",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Program with its arguments that is run here, in the workspace, after each wave of a run; the names of the \
+              wave's hosts that are done follow. Another exit status than 0 ends the run before the next wave. \
+              Without it nothing is asked.",
     },
     Definition {
         key: "approval.access",

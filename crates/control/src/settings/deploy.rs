@@ -36,6 +36,12 @@ impl Settings {
         u8::try_from(self.whole("deploy.failures_percent_max")).unwrap_or(100)
     }
 
+    /// Returns the program that says after each wave whether its hosts are well, with its arguments; empty =
+    /// nothing is asked.
+    pub fn deploy_health_command(&self) -> &[String] {
+        self.texts("deploy.health_command")
+    }
+
     /// Returns the classes of risk that need a second person's approval.
     pub fn approval_four_eyes(&self) -> BTreeSet<Risk> {
         let needs = |risk: &Risk| {
@@ -96,7 +102,7 @@ mod tests {
         assert_eq!(settings.approval_four_eyes(), BTreeSet::new());
         assert_eq!(settings.secrets_source(), SecretPlace::Sealed);
         assert!(!settings.secrets_directory().is_empty() && !settings.secrets_key_file().is_empty());
-        assert!(settings.secrets_command().is_empty());
+        assert!(settings.secrets_command().is_empty() && settings.deploy_health_command().is_empty());
     }
 
     #[test]

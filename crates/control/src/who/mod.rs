@@ -6,6 +6,7 @@
 //! groups of hosts ([`SilentGroup`]): silence is an answer too, and which one depends on whether
 //! anybody would have spoken.
 
+mod by_package;
 mod explain;
 mod found;
 mod pages;
@@ -21,12 +22,12 @@ use model::{
     Advisory, ClientName, ExploitScore, ExploitedVulnerability, FeedName, FindingState, Fix, HostName,
     PackageName, Reason, Severity, Version, VulnerabilityId,
 };
-use store::{ClientScope, HostSet};
+use store::{ClientScope, HostSet, OldScan, OldScans};
 
 use crate::error::Error;
 pub use crate::exposure::ServiceUse;
 use crate::inquiry::Inquiry;
-use crate::moment::{self, DayEnd};
+use crate::moment;
 use crate::packages::PackageSpec;
 pub use explain::{
     AdvisoryRole, ConsideredAdvisory, ConsideredStatement, ExplainedPackage, Explanation, FeedAge, explain,
@@ -36,12 +37,16 @@ pub use pages::{PAGE_HOSTS_MAX, WhoPages};
 pub use query::WhoQuery;
 pub use silence::SilentGroup;
 use silence::silent_groups;
+pub(crate) use silence::why_unknown;
 
 /// Answers that rest on scans of longer ago are told apart: a week.
 pub const SCAN_AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Outdated hosts that are named; the others are counted.
 const OUTDATED_NAMED_MAX: usize = 5;
+
+/// Outdated hosts that are looked at, to leave out the vulnerable ones.
+const OUTDATED_READ_MAX: u32 = 2_000;
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -67,10 +72,10 @@ impl Moments {
     /// Reads `--at` (packages of that day, advisories of today) or `--known-at` (both of that day).
     ///
     /// # Errors
-    /// [`Error::Moment`].
+    /// [`Error::Moment`], [`Error::MomentAhead`].
     pub fn parse(inquiry: &Inquiry, at: Option<&str>, known_at: Option<&str>) -> Result<Self, Error> {
         let now = inquiry.clock.now();
-        let read = |text: Option<&str>| text.map(|text| moment::parse(text, DayEnd::Last, now)).transpose();
+        let read = |text: Option<&str>| text.map(|text| moment::past(text, now)).transpose();
         let (at, known_at) = (read(at)?, read(known_at)?);
         Ok(Self { at: at.or(known_at), known_at })
     }
@@ -96,6 +101,9 @@ pub struct WhoAnswer {
     pub outdated: Outdated,
     /// The hosts that nothing is installed on that an advisory speaks of, by the reason for their state.
     pub silent: Vec<SilentGroup>,
+    /// Whether packages were asked for of which no host ever had one and no advisory speaks: mistyped,
+    /// perhaps.
+    pub is_unheard_of: bool,
     pub(crate) question: WhoQuestion,
     pub(crate) spec: Option<PackageSpec>,
     pub(crate) found: Vec<Found>,
@@ -108,8 +116,12 @@ pub struct WhoAnswer {
 pub struct Outdated {
     /// How many there are.
     pub hosts: usize,
-    /// The first few of them, with when their packages were last read.
-    pub first: Vec<(ClientName, HostName, Timestamp)>,
+    /// Whether vulnerable ones are among them, because they are too many to be looked at one by one.
+    pub has_vulnerable: bool,
+    /// Before when they were scanned; `None` = nobody looked, because the answer is of the past.
+    pub before: Option<Timestamp>,
+    /// Those that were not scanned for the longest time.
+    pub oldest: Vec<OldScan>,
 }
 
 /// How many hosts have which state as their worst.
@@ -267,6 +279,7 @@ pub async fn who(inquiry: &Inquiry, question: WhoQuestion) -> Result<WhoAnswer, 
         advisories: lines(&findings.index),
         exploited: findings.exploited,
         score: findings.score,
+        is_unheard_of: findings.is_unheard_of,
         spec: findings.spec,
         clients: count(&by_state, &silent),
         ids: findings.ids,
@@ -278,7 +291,8 @@ pub async fn who(inquiry: &Inquiry, question: WhoQuestion) -> Result<WhoAnswer, 
     })
 }
 
-/// Finds the hosts of today's answer that are not vulnerable as far as an old scan can tell.
+/// Finds the hosts of today's answer that are not vulnerable as far as an old scan can tell. Where there
+/// are too many to look at, all with an old scan.
 async fn outdated(
     inquiry: &Inquiry,
     question: &WhoQuestion,
@@ -286,13 +300,15 @@ async fn outdated(
 ) -> Result<Outdated, Error> {
     let before = inquiry.clock.now().checked_sub(SCAN_AGE_MAX).ok();
     let (None, Some(before)) = (question.moments.at, before) else { return Ok(Outdated::default()) };
-    let mut hosts = inquiry.store.hosts_read_before(&question.scope, before).await?;
-    if let Some(vulnerable) = vulnerable {
-        hosts.subtract(vulnerable);
+    let OldScans { mut hosts, mut oldest } =
+        inquiry.store.hosts_read_before(&question.scope, before, OUTDATED_READ_MAX).await?;
+    let has_vulnerable = oldest.len() < hosts;
+    if let (false, Some(vulnerable)) = (has_vulnerable, vulnerable) {
+        oldest.retain(|scan| !vulnerable.contains(scan.host));
+        hosts = oldest.len();
     }
-    let first = inquiry.store.host_page(&question.scope, &hosts, None, OUTDATED_NAMED_MAX, None).await?;
-    let named = first.into_iter().filter_map(|line| Some((line.client, line.name, line.packages_at?)));
-    Ok(Outdated { hosts: hosts.len(), first: named.collect() })
+    oldest.truncate(OUTDATED_NAMED_MAX);
+    Ok(Outdated { hosts, has_vulnerable, before: Some(before), oldest })
 }
 
 /// Counts each host once, with its worst state.

@@ -59,9 +59,12 @@ impl WhoAnswer {
         WhoPages { inquiry, answer: self, stages, current: None, after: None }
     }
 
-    /// Returns how many hosts have a row of an installed package with the state.
-    pub fn hosts_with_rows(&self, state: FindingState) -> usize {
-        self.has_by_state.get(&state).map_or(0, HostSet::len)
+    /// Returns how many hosts have a row of an installed package with one of the states, or of the host as a
+    /// whole with one of the others; each is counted once.
+    pub fn hosts_with_rows(&self, installed: &[FindingState], silent: &[FindingState]) -> usize {
+        let installed = installed.iter().filter_map(|state| self.has_by_state.get(state));
+        let silent = self.silent.iter().filter(|group| silent.contains(&group.state));
+        HostSet::union_of(installed).len() + silent.map(super::SilentGroup::len).sum::<usize>()
     }
 }
 

@@ -39,7 +39,7 @@ impl WhoQuery {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if is_of_known_family(text) || is_uuid(text) {
-            if !has_form_of_id(text) {
+            if !has_form_of_id(text) || is_malformed_cve(text) {
                 return Err(Error::VulnerabilityId { given: text.escape_default().to_string() });
             }
             return Ok(Self::Id(VulnerabilityId::new(text)));
@@ -66,6 +66,19 @@ fn is_of_known_family(text: &str) -> bool {
 
 fn begins_with_digit(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// A CVE with a digit missing would be one that nobody speaks of.
+fn is_malformed_cve(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    match parts.as_slice() {
+        [family, rest @ ..] if family.eq_ignore_ascii_case("CVE") => match rest {
+            [year, number] => year.len() != 4 || number.len() < 4 || !is_number(year) || !is_number(number),
+            _ => true,
+        },
+        _ => false,
+    }
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -114,7 +127,19 @@ mod tests {
         check("alpine:openssl<3.1.4-r1", "package");
         check("linux-image-6.1", "either linux-image-6.1");
         check("IFRIT-EXERCISE-2026-0001", "either IFRIT-EXERCISE-2026-0001");
-        for bad in ["", "rm -rf", "CVE-2024-\u{1b}", "CVE-2024-6387;", "<3", "openssl<"] {
+        for bad in [
+            "",
+            "rm -rf",
+            "CVE-2024-\u{1b}",
+            "CVE-2024-6387;",
+            "CVE-2024",
+            "CVE-2024-",
+            "CVE-2024-638",
+            "cve-24-6387",
+            "CVE-2024-6387-1",
+            "<3",
+            "openssl<",
+        ] {
             check(bad, "refused");
         }
     }

@@ -118,37 +118,44 @@ async fn take_out_answered(
     }
     let mut untold = answered.clone();
     untold.subtract(&told);
+    let (scope, at) = (&question.scope, question.moments.at);
+    let of_untold = inquiry.store.census_of(scope, &untold, at).await?;
     for group in groups {
-        let mut having = match &group.group {
-            HostGroup::Platform(platform) => by_platform.remove(platform).unwrap_or_default(),
-            _ => HostSet::default(),
-        };
-        if !untold.is_empty() {
-            let mut members =
-                inquiry.store.hosts_in(&question.scope, &group.group, question.moments.at).await?;
-            members.intersect_with(&untold);
-            having.union_with(&members);
+        let SilentGroup { group, hosts, .. } = group;
+        if let HostGroup::Platform(platform) = &*group {
+            let having = by_platform.remove(platform).unwrap_or_default();
+            having.len_by_client().iter().for_each(|(client, answered)| take_out(hosts, client, *answered));
         }
-        for (client, answered) in having.len_by_client() {
-            if let Some(hosts) = group.hosts.get_mut(&client) {
-                *hosts = hosts.saturating_sub(answered);
-            }
-        }
-        group.hosts.retain(|_, hosts| *hosts > 0);
+        let others = of_untold.iter().filter(|row| row.group == *group);
+        others.for_each(|row| take_out(hosts, &row.client, row.hosts));
+        hosts.retain(|_, hosts| *hosts > 0);
     }
     Ok(())
 }
 
+fn take_out(hosts: &mut BTreeMap<ClientName, usize>, client: &ClientName, answered: usize) {
+    if let Some(hosts) = hosts.get_mut(client) {
+        *hosts = hosts.saturating_sub(answered);
+    }
+}
+
 fn silence(group: &HostGroup, findings: &Findings, question: &WhoQuestion) -> (FindingState, Reason) {
-    let unknown = |sentence: String| (FindingState::Unknown, Reason::new(sentence));
     match group {
-        HostGroup::NeverScanned => unknown("never scanned".to_owned()),
-        HostGroup::SystemUnknown => unknown("no scan has brought back what it runs".to_owned()),
-        HostGroup::Unsupported { os_id, os_version } => {
-            unknown(format!("no advisories are matched for `{os_id}` `{os_version}`"))
-        }
-        HostGroup::PackagesUnknown(_) => unknown("its packages could not be read".to_owned()),
         HostGroup::Platform(platform) => platform_silence(platform, findings, question),
+        group => (FindingState::Unknown, Reason::new(why_unknown(group))),
+    }
+}
+
+/// Says why hosts of a group cannot be judged; of a platform, where no feed speaks of it.
+pub(crate) fn why_unknown(group: &HostGroup) -> String {
+    match group {
+        HostGroup::NeverScanned => "never scanned".to_owned(),
+        HostGroup::SystemUnknown => "no scan has brought back what it runs".to_owned(),
+        HostGroup::Unsupported { os_id, os_version } => {
+            format!("no advisories are matched for `{os_id}` `{os_version}`")
+        }
+        HostGroup::PackagesUnknown(_) => "its packages could not be read".to_owned(),
+        HostGroup::Platform(platform) => format!("no advisories for {platform} are loaded"),
     }
 }
 

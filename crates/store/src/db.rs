@@ -1,6 +1,7 @@
 //! Opening a database and beginning transactions on it.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
@@ -12,6 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::fs::OpenOptions;
 
+use crate::census::Counted;
 use crate::error::StoreError;
 use crate::sql::Tx;
 use crate::url::{DatabaseUrl, Location};
@@ -86,6 +88,8 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// The last census of now, for as long as nothing is recorded.
+    pub(crate) counted: Arc<Mutex<Option<Counted>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +110,7 @@ impl Store {
             Location::Sqlite(path) => Db::Sqlite(open_sqlite(path, url).await?),
             Location::Postgres(options) => Db::Postgres(open_postgres(options, url).await?),
         };
-        Ok(Self { db })
+        Ok(Self { db, counted: Arc::default() })
     }
 
     /// Closes every connection and waits for it; SQLite's log file is then folded into the database.

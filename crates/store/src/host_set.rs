@@ -159,9 +159,8 @@ fn chunk_to_change(chunks: &mut Chunks, number: i64) -> &mut Chunk {
     let at = match chunks.binary_search_by_key(&number, |(number, _)| *number) {
         Ok(at) => at,
         Err(at) => {
-            if chunks.is_empty() {
-                chunks.reserve_exact(1);
-            }
+            // A client has a few chunks, and there are very many sets: what a list sets aside adds up.
+            chunks.reserve_exact(1);
             chunks.insert(at, (number, Chunk::default()));
             at
         }

@@ -162,6 +162,8 @@ async fn take(store: &Store, step: &Step, fleet: &mut Fleet, second: i64) {
 
 pub async fn random_histories_are_answered_for_every_moment(place: Place) {
     let store = place.open().await;
+    // As of another process: what it has counted before must not outlive what this one writes.
+    let reader = place.open().await;
     let mut runner = TestRunner::deterministic();
     let mut second = 10;
     let mut looked_at: BTreeSet<usize> = BTreeSet::new();
@@ -179,6 +181,10 @@ pub async fn random_histories_are_answered_for_every_moment(place: Place) {
             second += 2;
             take(&store, step, &mut fleet, second).await;
             moments.push((second, fleet.clone()));
+            for asked in [&reader, &store] {
+                let census = asked.census(&ALL, None).await.expect("read");
+                assert_eq!(census, census_rows(&groups(&fleet, &ALL)), "now, after {step:?} of {steps:?}");
+            }
         }
         check(&store, &fleet, None, &steps).await;
         for (moment, fleet) in &moments {
@@ -195,24 +201,14 @@ pub async fn random_histories_are_answered_for_every_moment(place: Place) {
 async fn check(store: &Store, fleet: &Fleet, second: Option<i64>, steps: &[Step]) {
     let what = format!("at {second:?} after {steps:?}");
     let moment = second.map(at);
-    let declared: Fleet = fleet
-        .iter()
-        .filter(|(_, known)| known.is_declared)
-        .map(|(number, known)| (*number, known.clone()))
-        .collect();
     for scope in [ALL, only(&["client1"]), only(&["nobody"])] {
-        let sees = |number: usize| match &scope {
-            ClientScope::All => true,
-            ClientScope::Only(clients) => clients.contains(&client(number)),
-        };
         let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-        let mut groups: BTreeMap<(ClientName, HostGroup), BTreeSet<usize>> = BTreeMap::new();
-        for (number, known) in declared.iter().filter(|(number, _)| sees(**number)) {
+        for (number, known) in seen(fleet, &scope) {
             for name in known.names() {
-                having.entry(name).or_default().insert(*number);
+                having.entry(name).or_default().insert(number);
             }
-            groups.entry((client(*number), known.group())).or_default().insert(*number);
         }
+        let groups = groups(fleet, &scope);
         let in_use = store.package_versions_in_use(&scope, moment).await.expect("read");
         let names: BTreeSet<String> = in_use.iter().map(|(_, it)| it.package.name.to_string()).collect();
         assert_eq!(names, having.keys().cloned().collect(), "in use {what}");
@@ -228,15 +224,7 @@ async fn check(store: &Store, fleet: &Fleet, second: Option<i64>, steps: &[Step]
         }
         assert_eq!(found_names, having, "who {what}");
         let census = store.census(&scope, moment).await.expect("read");
-        let expected: Vec<CensusRow> = groups
-            .iter()
-            .map(|((client, group), hosts)| CensusRow {
-                client: client.clone(),
-                group: group.clone(),
-                hosts: hosts.len(),
-            })
-            .collect();
-        assert_eq!(census, expected, "census {what}");
+        assert_eq!(census, census_rows(&groups), "census {what}");
         for group in groups.keys().map(|(_, group)| group) {
             let members = store.hosts_in(&ALL, group, moment).await.expect("read");
             let some = store.census_of(&scope, &members, moment).await.expect("read");
@@ -251,6 +239,35 @@ async fn check(store: &Store, fleet: &Fleet, second: Option<i64>, steps: &[Step]
             assert_eq!(numbers(store, &scope, &hosts, moment).await, expected, "{group:?} {what}");
         }
     }
+}
+
+/// The declared hosts that a scope sees.
+fn seen<'a>(fleet: &'a Fleet, scope: &'a ClientScope) -> impl Iterator<Item = (usize, &'a Known)> {
+    let sees = move |number: usize| match scope {
+        ClientScope::All => true,
+        ClientScope::Only(clients) => clients.contains(&client(number)),
+    };
+    let declared = fleet.iter().filter(|(_, known)| known.is_declared);
+    declared.map(|(number, known)| (*number, known)).filter(move |(number, _)| sees(*number))
+}
+
+type Groups = BTreeMap<(ClientName, HostGroup), BTreeSet<usize>>;
+
+fn groups(fleet: &Fleet, scope: &ClientScope) -> Groups {
+    let mut groups = Groups::new();
+    for (number, known) in seen(fleet, scope) {
+        groups.entry((client(number), known.group())).or_default().insert(number);
+    }
+    groups
+}
+
+fn census_rows(groups: &Groups) -> Vec<CensusRow> {
+    let row = |((client, group), hosts): (&(ClientName, HostGroup), &BTreeSet<usize>)| CensusRow {
+        client: client.clone(),
+        group: group.clone(),
+        hosts: hosts.len(),
+    };
+    groups.iter().map(row).collect()
 }
 
 /// Pages through a set and returns the numbers of its hosts.

@@ -22,6 +22,9 @@ const NAMES_SHOWN_MAX: usize = 2;
 /// Clients whose counts the last lines name one by one.
 const CLIENTS_SHOWN_MAX: usize = 20;
 
+/// Clients that a line about one reason names with their hosts.
+const GROUP_CLIENTS_SHOWN_MAX: usize = 5;
+
 pub async fn run(
     global: &GlobalArguments,
     arguments: &WhoArguments,
@@ -327,8 +330,11 @@ pub fn words_of(moments: Moments) -> Option<String> {
 fn print_group(group: &SilentGroup, printer: &mut Printer) {
     let names: Vec<_> = group.names.iter().map(|(client, host)| format!("{client}/{host}")).collect();
     let more = group.len().saturating_sub(names.len());
-    let clients = group.hosts.iter().take(CLIENTS_SHOWN_MAX);
-    let by_client: Vec<_> = clients.map(|(client, hosts)| format!("{client} {hosts}")).collect();
+    let clients = group.hosts.iter().take(GROUP_CLIENTS_SHOWN_MAX);
+    let mut by_client: Vec<_> = clients.map(|(client, hosts)| format!("{client} {hosts}")).collect();
+    if let more @ 1.. = group.hosts.len().saturating_sub(GROUP_CLIENTS_SHOWN_MAX) {
+        by_client.push(count(more, "more client"));
+    }
     let hosts = match (names.is_empty(), more) {
         (false, 0) => names.join(", "),
         (false, more) => format!("{} and {more} more ({})", names.join(", "), by_client.join(", ")),

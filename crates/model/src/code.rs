@@ -36,6 +36,11 @@ macro_rules! codes {
 codes! {
     ApplyInDoubt, "apply.in-doubt", Error, "A host was lost while a plan was applied to it: its script may be at work, done or dead; the next contact settles it.";
     ApplyRefused, "apply.refused", Error, "A plan was not applied to a host: somebody else works on it, another run must be settled first, or the host takes no script; nothing was done there.";
+    ApplyUnprivileged, "apply.unprivileged", Error, "A step failed on a host whose login is not root and does not become root; the step may need root.";
+    AuditAnchorFailed, "audit.anchor-failed", Warning, "A checkpoint of the audit record could not be brought to a place outside of the database, or those there cannot be read.";
+    AuditAnchorOld, "audit.anchor-old", Warning, "The newest checkpoint of the audit record outside of the database is older than the settings allow.";
+    AuditNotAnchored, "audit.not-anchored", Warning, "No checkpoint of the audit record is to be found outside of the database.";
+    AuditNotSealed, "audit.not-sealed", Error, "No checkpoint of the audit record was signed after something was done; what was done is on record.";
     CollectCut, "collect.cut", Error, "A host's answer ended before its end marker: connection cut, time-out or byte limit.";
     CollectFactFailed, "collect.fact-failed", Error, "A fact's command failed on the host; the fact is unknown.";
     CollectFactUnreadable, "collect.fact-unreadable", Error, "A host's answer to a fact could not be understood; what could be read is kept.";
@@ -79,6 +84,8 @@ codes! {
     InventoryCycle, "inventory.cycle", Error, "Services depend on each other in a circle.";
     InventoryDuplicate, "inventory.duplicate", Error, "Two declarations have the same name.";
     InventoryDuplicateAddress, "inventory.duplicate-address", Error, "Two interfaces of a client's hosts have the same address.";
+    InventoryExceptionExpired, "inventory.exception-expired", Warning, "An exception's last day is over: what it was for counts again.";
+    InventoryExceptionUnused, "inventory.exception-unused", Warning, "An exception takes no host.";
     InventoryOtherClient, "inventory.other-client", Warning, "A service runs on a host that belongs to another client.";
     InventoryOutsideNetwork, "inventory.outside-network", Error, "An interface has an address that its network does not hold.";
     InventoryOverlappingNetworks, "inventory.overlapping-networks", Warning, "Two networks of a client share addresses.";
@@ -93,6 +100,9 @@ codes! {
     PlanSecretShown, "plan.secret-shown", Error, "A deploy puts a secret into text; only the body of a file can hold one.";
     PlanUndecided, "plan.undecided", Error, "A deploy branches on whether a step changes something, which only the host can decide.";
     PlanUnguarded, "plan.unguarded", Warning, "A plan runs a command without a guard: it runs every time, and is not run again after a crash.";
+    PlanUnprivileged, "plan.unprivileged", Warning, "A login is not root and does not become root: a plan for its host knows only what it may read.";
+    PyinfraFailed, "pyinfra.failed", Error, "pyinfra could not be run for a host, or has ended in an error before anything was done there.";
+    PyinfraOverdue, "pyinfra.overdue", Error, "pyinfra did not come to its end for a host within its time limit, before anything was done there; it was ended.";
     SoftwareNotMatched, "software.not-matched", Warning, "A piece of software has no package URL, one of a kind that no advisories are matched for, or no version; nothing is known of it.";
     SshConfigUnsupported, "ssh.config-unsupported", Warning, "A line of the SSH configuration or of known_hosts is not understood or has no effect here.";
     StarlarkError, "starlark.error", Error, "Starlark code failed while it was evaluated.";

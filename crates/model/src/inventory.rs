@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::incident::Exception;
 use crate::network::{InterfaceAddress, MacAddress, Prefix};
 use crate::package::PackageName;
 use crate::platform::Ecosystem;
 use crate::problem::Place;
+use crate::selector::{HostAttributes, Selector};
 use crate::text::{ClientName, GroupName, HostName, PersonName, ServiceName, SiteName, Tag, foreign_text};
 
 /// Everything that a workspace declares about its clients' hosts. Built by `lang::load`, which has
@@ -28,12 +30,50 @@ pub struct Inventory {
     pub links: Vec<Link>,
     /// Services, sorted by client, then name.
     pub services: Vec<Service>,
+    /// Exceptions, in the order of their vulnerabilities, then of their places.
+    pub exceptions: Vec<Exception>,
 }
 
 impl Inventory {
     /// Finds a host by name.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name.as_str() == name)
+    }
+
+    /// Returns the hosts that each selector takes by what is declared of them, in their order. A term about the
+    /// operating system takes none: only a scan knows it.
+    pub fn selected(&self, selectors: &[&Selector]) -> Vec<Vec<&Host>> {
+        let mut services: BTreeMap<&HostName, Vec<&str>> = BTreeMap::new();
+        for service in &self.services {
+            for host in &service.hosts {
+                services.entry(host).or_default().push(service.name.as_str());
+            }
+        }
+        let mut groups: BTreeMap<&HostName, Vec<&str>> = BTreeMap::new();
+        for group in &self.groups {
+            for host in &group.hosts {
+                groups.entry(host).or_default().push(group.name.as_str());
+            }
+        }
+        let mut taken = vec![Vec::new(); selectors.len()];
+        for host in self.hosts.iter().filter(|_| !selectors.is_empty()) {
+            let tags: Vec<&str> = host.tags.iter().map(Tag::as_str).collect();
+            let attributes = HostAttributes {
+                name: host.name.as_str(),
+                client: host.client.as_str(),
+                services: services.get(&host.name).map(Vec::as_slice).unwrap_or_default(),
+                tags: &tags,
+                os: None,
+                site: host.site.as_ref().map(SiteName::as_str),
+                groups: groups.get(&host.name).map(Vec::as_slice).unwrap_or_default(),
+            };
+            for (selector, hosts) in selectors.iter().zip(&mut taken) {
+                if selector.matches(&attributes) {
+                    hosts.push(host);
+                }
+            }
+        }
+        taken
     }
 }
 

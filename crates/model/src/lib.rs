@@ -9,7 +9,9 @@ mod advisory;
 mod code;
 mod collection;
 mod finding;
+mod incident;
 mod inventory;
+pub mod merkle;
 mod network;
 mod observed;
 mod package;
@@ -29,6 +31,7 @@ pub use advisory::{
 pub use code::Code;
 pub use collection::{Collection, Kernel, OsRelease};
 pub use finding::{FindingState, Fix, Reason};
+pub use incident::{Exception, IncidentId, IncidentKind, Mark, Rung, Stage, Verdict};
 pub use inventory::{
     Access, Address, Client, Connection, DataValue, Email, Group, Host, HostKey, Interface, InterfaceName,
     Inventory, Link, LinkEnd, Network, NetworkName, Person, PublicKey, Role, Service, ServicePackage, Site,

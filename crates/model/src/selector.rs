@@ -110,6 +110,11 @@ impl Selector {
         parse::parse(text).map(Self)
     }
 
+    /// Says whether a term looks at this.
+    pub fn names(&self, key: Key) -> bool {
+        self.0.names(key)
+    }
+
     /// Says whether the host is selected. Case matters, as it does in names.
     pub fn matches(&self, host: &HostAttributes<'_>) -> bool {
         self.0.matches(host)
@@ -123,6 +128,14 @@ impl Expression {
             Self::Any(parts) => parts.iter().any(|part| part.matches(host)),
             Self::Not(part) => !part.matches(host),
             Self::Term(key, glob) => key.matches(glob, host),
+        }
+    }
+
+    fn names(&self, wanted: Key) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names(wanted)),
+            Self::Not(part) => part.names(wanted),
+            Self::Term(key, _) => *key == wanted,
         }
     }
 

@@ -12,10 +12,10 @@ use starlark::eval::Evaluator;
 use starlark::values::{Heap, Value};
 
 use crate::data::DataFault;
+use crate::debug::{Debugger, Inside, PrintConsole, attach};
 use crate::diagnostic::{from_error, is_ours, outermost, spot};
 use crate::inventory::{alloc, read};
 use crate::limits::{Budget, STACK_BYTES, limit_call};
-use crate::program::Silence;
 use crate::workspace::Deploy;
 
 /// The module that defines a deploy. It is kept as it was loaded, so that calling it parses nothing.
@@ -40,8 +40,10 @@ impl DeployCode {
         arguments: impl for<'v> FnOnce(Heap<'v>) -> Vec<Value<'v>>,
         extra: &dyn AnyLifetime<'e>,
         watch: Watcher,
+        debugged: Option<(Debugger, Inside)>,
     ) -> Result<(), Problem> {
         let budget = Rc::new(Budget::new());
+        let console = PrintConsole::of(debugged.as_ref().map(|(debugger, _)| debugger));
         // What was seen between two statements is the doing of the one before.
         let is_stopped = Rc::new(Cell::new(false));
         let noted = Rc::clone(&is_stopped);
@@ -59,8 +61,12 @@ impl DeployCode {
             let arguments = arguments(module.heap());
             let mut evaluator = Evaluator::new(&module);
             evaluator.extra = Some(extra);
-            evaluator.set_print_handler(&Silence);
-            let result = limit_call(&mut evaluator, &budget, Rc::clone(&watch))
+            evaluator.set_print_handler(&console);
+            let limited = limit_call(&mut evaluator, &budget, Rc::clone(&watch));
+            if let Some((debugger, inside)) = debugged {
+                attach(&mut evaluator, debugger, (inside, Rc::clone(&budget)), (self.0.clone(), path));
+            }
+            let result = limited
                 .and_then(|()| evaluator.eval_function(function, &arguments, &[]))
                 .and_then(|_| watch().map_or(Ok(()), Err));
             let Err(error) = result else { return Ok(()) };
@@ -101,7 +107,23 @@ impl Deploy {
         watch: Watcher,
     ) -> Result<(), Problem> {
         let at = ("deploy", self.path.as_str(), &self.place);
-        self.code.call(at, |heap| vec![host(heap)], extra, watch)
+        self.code.call(at, |heap| vec![host(heap)], extra, watch, None)
+    }
+
+    /// As [`Deploy::call`], with a debugger at it. What the code prints, the debugger shows.
+    ///
+    /// # Errors
+    /// As [`Deploy::call`], or that the debugger ended it.
+    pub fn debug<'e>(
+        &self,
+        host: impl for<'v> FnOnce(Heap<'v>) -> Value<'v>,
+        extra: &dyn AnyLifetime<'e>,
+        watch: Watcher,
+        debugger: Debugger,
+        inside: Inside,
+    ) -> Result<(), Problem> {
+        let at = ("deploy", self.path.as_str(), &self.place);
+        self.code.call(at, |heap| vec![host(heap)], extra, watch, Some((debugger, inside)))
     }
 
     /// Returns a constant of the deploy's file: text, numbers, lists and dictionaries of them. `None`

@@ -80,6 +80,33 @@ pub(crate) fn name_parameters(mut problem: Problem, globals: &Globals) -> Proble
     problem
 }
 
+/// Arguments that every operation of pyinfra takes, and what says the same here.
+const PYINFRA_ARGUMENTS: [(&str, &str); 8] = [
+    ("_if", "pyinfra's `_if = cfg.did_change` is `when = cfg.changed`"),
+    ("_sudo", AS_ROOT),
+    ("_sudo_user", AS_USER),
+    ("_su_user", AS_USER),
+    ("_doas", AS_ROOT),
+    ("_doas_user", AS_USER),
+    ("_env", "write `NAME=value command` in the command, or a file that it reads"),
+    ("_ignore_errors", "a step that may fail says so itself: `server.shell(\"command || true\")`"),
+];
+/// How steps become root.
+const AS_ROOT: &str =
+    "steps run as root: the login is root, or ssh.become in ifrit.toml says how it becomes root";
+/// How a command runs as somebody else.
+const AS_USER: &str = "steps run as root; a command runs as somebody else by `su -s /bin/sh USER -c ...`";
+
+/// Says what an argument of pyinfra's is here, where an operation was given one.
+pub(crate) fn name_pyinfra(problem: Problem) -> Problem {
+    let given = problem.message.strip_prefix("unexpected parameter named `");
+    let name = given.and_then(|it| it.split('`').next()).unwrap_or_default();
+    match PYINFRA_ARGUMENTS.iter().find(|(theirs, _)| *theirs == name) {
+        Some((_, hint)) => problem.with_hint(*hint),
+        None => problem,
+    }
+}
+
 /// How alike two names must be for a "did you mean" (Jaro-Winkler, 0 to 1).
 const LIKENESS_MIN: f64 = 0.85;
 

@@ -9,6 +9,7 @@
 
 mod call;
 mod data;
+pub mod debug;
 mod diagnostic;
 mod docs;
 mod extension;
@@ -34,7 +35,7 @@ pub use files::{FileKind, SourceFile, read_asset, source_paths};
 pub use folder::list_assets;
 pub use stubs::{STUB_FILE, stubs};
 pub use template::template;
-pub use tested::{Test, Tested, load_tests};
+pub use tested::{Test, Tested, load_constant, load_tests};
 pub use workspace::{Deploy, LoadOptions, Workspace, load, load_with};
 
 /// The file that marks the root of a workspace. Its content is settings, which `control` reads.

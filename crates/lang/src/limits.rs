@@ -66,6 +66,10 @@ pub(crate) const QUOTE_CHARS_MAX: usize = 300;
 pub(crate) const INTERFACE_BYTES_MAX: usize = 64;
 /// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3, less its brackets).
 pub(crate) const EMAIL_BYTES_MAX: usize = 254;
+/// The longest id of a vulnerability that an exception is for.
+pub(crate) const VULNERABILITY_BYTES_MAX: usize = 128;
+/// The longest reason of an exception.
+pub(crate) const REASON_BYTES_MAX: usize = 1_000;
 /// The most words of a command.
 pub(crate) const ARGUMENTS_MAX: usize = 256;
 /// The bytes of all words of a command (well below the kernel's limits).

@@ -14,7 +14,7 @@ use starlark::typing::AstModuleTypecheck;
 
 use crate::call::DeployCode;
 use crate::data::{Door, UNKNOWN};
-use crate::diagnostic::{cut, from_error, name_parameters, spot};
+use crate::diagnostic::{cut, from_error, name_parameters, name_pyinfra, spot};
 use crate::extension::{Extension, Scope};
 use crate::files::{DEPLOYS, INVENTORY, is_source, read, resolve, scope_of, too_large};
 use crate::globals::globals;
@@ -130,6 +130,11 @@ impl<'a> Program<'a> {
             good.push(Test { name, path: path.to_owned(), doc, place, code: DeployCode(module.clone()) });
         }
         good
+    }
+
+    /// Evaluates a file and returns its module.
+    pub fn module(&mut self, path: &str) -> Option<FrozenModule> {
+        Some(self.loaded(path)?.module)
     }
 
     /// Ends the run.
@@ -272,7 +277,7 @@ fn typecheck(path: &str, tree: AstModule, globals: &Globals) -> Result<(), Vec<P
     let problems: Vec<Problem> = errors
         .iter()
         .map(|error| {
-            let problem = from_error(error, path, None);
+            let problem = name_pyinfra(from_error(error, path, None));
             match problem.code {
                 Code::StarlarkError => Problem { code: Code::StarlarkType, ..problem },
                 _ => problem,

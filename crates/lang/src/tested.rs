@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use model::{Code, Place, Problem};
 use starlark::any::AnyLifetime;
+use starlark::values::Value;
 
 use crate::call::{DeployCode, on_evaluation_thread};
 use crate::extension::Extension;
@@ -44,7 +45,7 @@ impl Test {
     /// Why it failed, and where.
     pub fn call<'e>(&self, extra: &dyn AnyLifetime<'e>) -> Result<(), Problem> {
         let at = (self.name.as_str(), self.path.as_str(), &self.place);
-        self.code.call(at, |_| Vec::new(), extra, Rc::new(|| None))
+        self.code.call(at, |_| Vec::new(), extra, Rc::new(|| None), None)
     }
 }
 
@@ -56,6 +57,30 @@ pub fn load_tests(root: &Path, extensions: &[Extension], options: &LoadOptions) 
         let place = Place::File { path: root.display().to_string() };
         (Tested::default(), vec![Problem::new(Code::WorkspaceUnreadable, place, why)])
     })
+}
+
+/// Evaluates a file of tests (and what it loads), and reads a constant of it.
+///
+/// # Errors
+/// Every problem of the files; that there is no such constant; what `read` says of its value.
+pub fn load_constant<T: Send>(
+    root: &Path,
+    extensions: &[Extension],
+    (path, name): (&str, &str),
+    read: impl Fn(Value<'_>) -> Result<T, String> + Send + Sync,
+) -> Result<T, Vec<Problem>> {
+    let place = || Place::File { path: path.to_owned() };
+    let loaded = on_evaluation_thread(|| {
+        let options = LoadOptions { run_commands: false, ..LoadOptions::default() };
+        let mut program = Program::new(root, extensions, &options);
+        let Some(module) = program.module(path) else { return Err(program.finish().problems) };
+        let wrong = |why: String| vec![Problem::new(Code::StarlarkError, place(), why)];
+        match module.get_option(name) {
+            Ok(Some(value)) => read(value.value()).map_err(|why| wrong(format!("{name}: {why}"))),
+            Ok(None) | Err(_) => Err(wrong(format!("expected a constant `{name}` in the file, got none"))),
+        }
+    });
+    loaded.unwrap_or_else(|why| Err(vec![Problem::new(Code::WorkspaceUnreadable, place(), why)]))
 }
 
 fn load_here(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (Tested, Vec<Problem>) {

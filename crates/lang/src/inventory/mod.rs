@@ -4,6 +4,7 @@ pub(crate) mod argument;
 mod check;
 #[expect(unsafe_code, reason = "the derive of ProvidesStaticType writes it")]
 mod client;
+mod exception;
 mod form;
 #[expect(unsafe_code, reason = "the derive of ProvidesStaticType writes it")]
 mod group;
@@ -36,6 +37,7 @@ pub(crate) use session::Session;
 /// Registers every function of inventory files.
 pub(crate) fn register(builder: &mut GlobalsBuilder) {
     client::register(builder);
+    exception::register(builder);
     group::register(builder);
     host::register(builder);
     interface::register(builder);

@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
+use jiff::Timestamp;
+use model::selector::Selector;
 use model::{
     Client, Connection, DataValue, Ecosystem, Email, GroupName, HostName, InterfaceAddress, InterfaceName,
     MacAddress, NetworkName, PersonName, Place, Prefix, Problem, PublicKey, Role, ServiceName,
-    ServicePackage, SiteName, Tag,
+    ServicePackage, SiteName, Tag, VulnerabilityId,
 };
 use starlark::any::ProvidesStaticType;
 use starlark::eval::Evaluator;
@@ -28,6 +30,7 @@ pub(crate) struct Declarations {
     pub hosts: Vec<DeclaredHost>,
     pub links: Vec<DeclaredLink>,
     pub services: Vec<DeclaredService>,
+    pub exceptions: Vec<DeclaredException>,
     /// Names of declarations that could not be understood: references to them are not reported too.
     pub broken: HashSet<String>,
     /// Whether some data was not asked for, so that what seems to be missing may not be.
@@ -40,7 +43,8 @@ impl Declarations {
     fn count(&self) -> usize {
         let persons_and_places =
             self.clients.len() + self.people.len() + self.sites.len() + self.networks.len();
-        persons_and_places + self.groups.len() + self.hosts.len() + self.links.len() + self.services.len()
+        let hosts_and_links = self.groups.len() + self.hosts.len() + self.links.len();
+        persons_and_places + hosts_and_links + self.services.len() + self.exceptions.len()
     }
 }
 
@@ -121,6 +125,16 @@ pub(crate) struct DeclaredService {
     pub depends_on: Vec<String>,
     pub owner: Option<String>,
     pub is_critical: bool,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub(crate) struct DeclaredException {
+    pub vulnerability: VulnerabilityId,
+    pub hosts: Selector,
+    pub owner: String,
+    pub reason: String,
+    pub until: Timestamp,
     pub place: Place,
 }
 

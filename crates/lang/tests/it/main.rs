@@ -70,6 +70,13 @@ fn render_inventory(inventory: &Inventory) -> String {
         _ = writeln!(text, "link {} - {} at {}", end(&it.a), end(&it.b), it.place);
     }
     inventory.services.iter().for_each(|service| render_service(service, &mut text));
+    for it in &inventory.exceptions {
+        _ = writeln!(
+            text,
+            "exception of {} on `{}` by {} until {}: {}, at {}",
+            it.vulnerability, it.hosts, it.owner, it.until, it.reason, it.place
+        );
+    }
     text
 }
 

@@ -2,6 +2,7 @@
 //! client stays with it, services need no circle. What is left is the inventory.
 
 mod cycle;
+mod exception;
 mod network;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,7 +22,7 @@ use crate::limits::SUGGESTIONS_MAX;
 /// what seems to be missing may be declared in them.
 pub(crate) fn check(declarations: Declarations, unread: &[String]) -> (Inventory, Vec<Problem>) {
     let Declarations { clients, people, sites, networks, groups, hosts, links, services, .. } = declarations;
-    let Declarations { broken, is_partial, problems, .. } = declarations;
+    let Declarations { exceptions, broken, is_partial, problems, .. } = declarations;
     let mut check = Check { problems, broken, unread, is_partial, suggestions: 0 };
     let mut clients: Vec<Client> = check.unique("client", clients, |it| (it.name.as_str(), &it.place));
     let people = check.unique("person", people, |it| (it.name.as_str(), &it.place));
@@ -65,7 +66,10 @@ pub(crate) fn check(declarations: Declarations, unread: &[String]) -> (Inventory
     sites.sort_by(|a, b| (&a.client, &a.name).cmp(&(&b.client, &b.name)));
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     services.sort_by(|a, b| (&a.client, &a.name).cmp(&(&b.client, &b.name)));
-    (Inventory { clients, people, sites, networks, groups, hosts, links, services }, check.problems)
+    let mut inventory =
+        Inventory { clients, people, sites, networks, groups, hosts, links, services, exceptions: vec![] };
+    inventory.exceptions = check.exceptions(exceptions, &inventory);
+    (inventory, check.problems)
 }
 
 /// Declarations of one kind by name.

@@ -6,6 +6,7 @@
 //! ([`OutcomeReader`]). Its journal stays until the controller acknowledges ([`acknowledgement`]);
 //! [`settle_script`] reads one that was left behind.
 
+mod chunks;
 mod limits;
 mod outcome;
 mod reader;

@@ -1,5 +1,7 @@
 //! From the steps of hosts to one plan.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use model::{HostName, HostPlan, Plan};
@@ -26,10 +28,22 @@ fn waves(names: &[HostName], order: Order) -> Vec<Vec<HostName>> {
         Order::Together => (0, names.len()),
         Order::Serial(size) => (0, size),
         Order::Waves { canary, size } => (canary, size),
+        Order::Named(waves) => return named(names, &waves),
     };
     let (canaries, rest) = names.split_at(first.min(names.len()));
     let canaries = (!canaries.is_empty()).then(|| canaries.to_vec());
     canaries.into_iter().chain(rest.chunks(size.max(1)).map(<[HostName]>::to_vec)).collect()
+}
+
+fn named(names: &[HostName], waves: &[Vec<HostName>]) -> Vec<Vec<HostName>> {
+    let mut left: BTreeSet<&HostName> = names.iter().collect();
+    let mut taken: Vec<Vec<HostName>> = Vec::new();
+    for wave in waves {
+        taken.push(wave.iter().filter(|name| left.remove(name)).cloned().collect());
+    }
+    taken.push(left.into_iter().cloned().collect());
+    taken.retain(|wave| !wave.is_empty());
+    taken
 }
 
 #[cfg(test)]
@@ -39,9 +53,18 @@ mod tests {
     fn check(count: usize, order: Order, expected: &[usize]) {
         let names: Vec<HostName> =
             (0..count).map(|at| HostName::new(&format!("h{at:02}")).expect("a name")).collect();
-        let waves = waves(&names, order);
+        let waves = waves(&names, order.clone());
         assert_eq!(waves.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{count} {order:?}");
         assert_eq!(waves.concat(), names);
+    }
+
+    #[test]
+    fn named_waves_hold_every_host_once() {
+        let name = |text: &str| HostName::new(text).expect("a name");
+        let names = ["a", "b", "c", "d"].map(name);
+        let asked = vec![vec![name("c"), name("gone")], vec![name("a"), name("c")], vec![name("gone")]];
+        let waves = waves(&names, Order::Named(asked));
+        assert_eq!(waves, [vec![name("c")], vec![name("a")], vec![name("b"), name("d")]]);
     }
 
     #[test]

@@ -19,12 +19,12 @@ mod secret_value;
 mod session;
 mod template;
 
-pub use evaluate::{Evaluated, FACT_PASSES_MAX, HostView, evaluate};
+pub use evaluate::{Evaluated, FACT_PASSES_MAX, HostView, debug, evaluate};
 pub(crate) use fact_values::facts_namespace;
 pub(crate) use host_value::inventory_namespace;
 pub(crate) use order::order_functions;
 pub use order::{Order, order};
-pub(crate) use result::StepValue;
+pub(crate) use result::{ChangedValue, StepValue};
 pub(crate) use secret::{TextOrSecret, read_content};
 pub(crate) use secret_value::secret_function;
 pub(crate) use session::{Asked, Common, Session, run};

@@ -56,6 +56,24 @@ mod tests {
     }
 
     #[test]
+    fn arguments_of_pyinfra_are_told_apart_from_typos() {
+        let check = |argument: &str, expected: Option<&str>| {
+            let root = tempfile::tempdir().expect("a temporary directory");
+            fs::create_dir(root.path().join("deploys")).expect("a directory");
+            fs::write(root.path().join(lang::WORKSPACE_FILE), "").expect("a file");
+            let code = format!("def deploy(host):\n    apk.update({argument} = True)\n");
+            fs::write(root.path().join("deploys/look.star"), code).expect("a file");
+            let (_, problems) = lang::load(root.path(), &[extension()]);
+            let hint = problems[0].hint.as_deref();
+            assert_eq!(hint.is_some(), expected.is_some(), "{problems:?}");
+            assert!(hint.unwrap_or_default().contains(expected.unwrap_or_default()), "{problems:?}");
+        };
+        check("_if", Some("`when = cfg.changed`"));
+        check("_sudo", Some("ssh.become"));
+        check("whenn", None);
+    }
+
+    #[test]
     fn every_function_and_parameter_is_documented() {
         let functions = lang::functions(&[extension()]);
         let ours: Vec<_> = functions.iter().filter(|it| it.scope == Scope::Deploys).collect();

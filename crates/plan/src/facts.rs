@@ -23,10 +23,11 @@ mod word;
 pub use answer::{Answer, Answers, StreamEnd, read_answer};
 pub use collection::collect_facts;
 pub use fact::FactRequests;
+pub(crate) use freebsd::vuxml_version;
 pub(crate) use question::{FactAnswer, Question};
 pub use question::{Facts, read_facts};
 pub use root::{
     ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles, UnreadableFile, key_files, read_root,
 };
-pub use script::{Nonce, script};
+pub use script::{Nonce, end_of_answers, script};
 pub(crate) use word::quoted;

@@ -15,6 +15,7 @@ mod patch;
 mod restart;
 mod sh;
 pub mod testing;
+mod verify;
 mod wire;
 
 pub use approval::{
@@ -22,14 +23,16 @@ pub use approval::{
     SignatureRefused, approval_message, verify_signature,
 };
 pub use assemble::{content_hash, plan};
-pub use deploy::{Evaluated, FACT_PASSES_MAX, HostView, Order, evaluate, order};
+pub use deploy::{Evaluated, FACT_PASSES_MAX, HostView, Order, debug, evaluate, order};
 pub use extension::extension;
 pub use lint::{Note, lint};
 pub use patch::{Patch, PatchPackage, PatchTarget, Remedy, patch_questions, patch_steps};
 pub use restart::{Restart, boot_questions, read_boot};
+pub use verify::{BannerSeen, RungSeen, VerifyPackage, VerifyTarget, judge, judge_banner, verify_questions};
 pub use wire::{PlanFormatError, read_plan, write_plan};
 
 pub use facts::{
     Answer, Answers, FactRequests, Facts, Nonce, ROOT_LISTED, ROOT_TEXT_FILES, ROOT_TEXT_FOLDERS, RootFiles,
-    StreamEnd, UnreadableFile, collect_facts, key_files, read_answer, read_facts, read_root, script,
+    StreamEnd, UnreadableFile, collect_facts, end_of_answers, key_files, read_answer, read_facts, read_root,
+    script,
 };

@@ -34,7 +34,10 @@ mod freebsd_sysrc;
 mod git_repo;
 mod goal;
 mod jail;
+mod making_room;
+mod own;
 mod packages;
+mod pgp;
 mod privileges;
 mod repositories;
 mod server_authorized_keys;
@@ -45,6 +48,7 @@ mod server_hosts;
 mod server_modprobe;
 mod server_mount;
 mod server_reboot;
+mod server_script;
 mod server_shell;
 mod server_sysctl;
 mod server_timezone;
@@ -52,6 +56,7 @@ mod server_user;
 mod server_wait;
 mod services;
 mod upkeep;
+mod whole_file;
 mod zfs;
 
 use std::time::Duration;
@@ -72,6 +77,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(300);
 pub(crate) trait Operation {
     /// Its name: `files.put`.
     const NAME: &'static str;
+
+    /// Its name in plans, where that is not always the same.
+    fn name(&self) -> String {
+        Self::NAME.to_owned()
+    }
 
     /// What it is about: a path, a package.
     fn subject(&self) -> String;
@@ -122,6 +132,7 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     });
     builder.namespace("server", |builder| {
         server_shell::register(builder);
+        server_script::register(builder);
         server_user::register(builder);
         server_group::register(builder);
         server_authorized_keys::register(builder);
@@ -134,24 +145,24 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
         server_reboot::register(builder);
         server_wait::register(builder);
         server_hosts::register(builder);
-        packages::register_server(builder);
-        services::register_server(builder);
+        packages::server::register(builder);
+        services::server::register(builder);
     });
     builder.namespace("apk", |builder| {
-        packages::register_apk(builder);
-        upkeep::register_apk(builder);
+        packages::apk::register(builder);
+        upkeep::apk::register(builder);
         repositories::register_apk(builder);
     });
     builder.namespace("apt", |builder| {
-        packages::register_apt(builder);
-        upkeep::register_apt(builder);
+        packages::apt::register(builder);
+        upkeep::apt::register(builder);
         repositories::register_apt(builder);
     });
     builder.namespace("pkg", |builder| {
-        packages::register_pkg(builder);
-        upkeep::register_pkg(builder);
+        packages::pkg::register(builder);
+        upkeep::pkg::register(builder);
     });
-    builder.namespace("lbu", upkeep::register_lbu);
+    builder.namespace("lbu", upkeep::lbu::register);
     builder.namespace("git", git_repo::register);
     builder.namespace("zfs", zfs::register);
     builder.namespace("jail", jail::register);
@@ -159,16 +170,31 @@ pub(crate) fn register(builder: &mut GlobalsBuilder) {
     builder.namespace("sudo", privileges::register_sudo);
     builder.namespace("doas", privileges::register_doas);
     builder.namespace("pf", privileges::register_pf);
-    builder.namespace("openrc", services::register_openrc);
-    builder.namespace("systemd", services::register_systemd);
-    builder.namespace("runit", services::register_runit);
+    builder.namespace("openrc", services::openrc::register);
+    builder.namespace("systemd", services::systemd::register);
+    builder.namespace("runit", services::runit::register);
     builder.namespace("freebsd", |builder| {
-        services::register_freebsd(builder);
+        services::freebsd::register(builder);
         freebsd_sysrc::register(builder);
-        builder.namespace("pkg", upkeep::register_pkg);
-        builder.namespace("freebsd_update", upkeep::register_freebsd_update);
+        builder.namespace("pkg", upkeep::pkg::register);
+        builder.namespace("freebsd_update", upkeep::freebsd_update::register);
     });
-    builder.namespace("service", services::register_verbs);
+    builder.namespace("service", |builder| {
+        services::verbs::register(builder);
+        services::freebsd::register_service(builder);
+    });
+    register_pyinfra_names(builder);
+    own::register(builder);
+}
+
+/// Registers operations a second time under the module that a deploy of pyinfra imports them from:
+/// `from pyinfra.operations.freebsd import sysrc` leaves `sysrc.sysrc(...)`.
+fn register_pyinfra_names(builder: &mut GlobalsBuilder) {
+    builder.namespace("crontab", server_crontab::register);
+    builder.namespace("sysrc", freebsd_sysrc::register);
+    builder.namespace("freebsd_update", upkeep::freebsd_update::register);
+    builder.namespace("sysvinit", services::server::register);
+    builder.namespace("bsdinit", services::freebsd::register);
 }
 
 #[cfg(test)]

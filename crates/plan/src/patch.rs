@@ -26,6 +26,8 @@ const BASE_LIMIT: Duration = Duration::from_secs(3600);
 const RESTART_LIMIT: Duration = Duration::from_secs(120);
 /// How many seconds a restart of the host is put off, so that the run can end in order.
 const REBOOT_DELAY: &str = "10";
+/// How many seconds after that it may take until it answers.
+const REBOOT_TIMEOUT: &str = "600";
 /// The services that one host's patch restarts.
 const SERVICES_MAX: usize = 200;
 /// Services that break logins or the machine when they are restarted alone: a restart of the host does it.
@@ -269,7 +271,7 @@ fn reboot(sources: Vec<usize>) -> Step {
         risks: vec![Risk::Reboot],
         time_limit: RESTART_LIMIT,
         is_handler: true,
-        ..step("patch.reboot", "host".to_owned(), &sh::REBOOT, &[REBOOT_DELAY])
+        ..step("patch.reboot", "host".to_owned(), &sh::REBOOT, &[REBOOT_DELAY, REBOOT_TIMEOUT])
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Restart {
     pub boot: String,
     /// By how much the restart was put off.
     pub delay: Duration,
+    /// How long after that it may take until the host answers.
+    pub limit: Duration,
 }
 
 impl Restart {
@@ -26,11 +28,22 @@ impl Restart {
         let said = std::str::from_utf8(&report.stdout).ok()?;
         let words: Vec<&str> = said.lines().find(|line| line.starts_with("boot "))?.split(' ').collect();
         match *words.as_slice() {
-            ["boot", boot, "restarts", "in", seconds, "s"] if !boot.is_empty() => {
-                Some(Self { boot: boot.to_owned(), delay: Duration::from_secs(seconds.parse().ok()?) })
+            ["boot", boot, "restarts", "in", delay, "s,", "within", limit, "s"] if !boot.is_empty() => {
+                let seconds = |word: &str| word.parse().ok().map(Duration::from_secs);
+                Some(Self { boot: boot.to_owned(), delay: seconds(delay)?, limit: seconds(limit)? })
             }
             _ => None,
         }
+    }
+
+    /// Returns the restart that a host may still be about to do: that of the last of its steps that was told
+    /// of. A later one is only begun once the host is back.
+    pub fn pending(steps: &[Step], reports: &[StepReport]) -> Option<Self> {
+        let is_told = |(step, report): &(&Step, &StepReport)| {
+            step.is_sent() && report.outcome != StepOutcome::NotReached
+        };
+        let last = steps.iter().zip(reports).rfind(is_told);
+        last.and_then(|(step, report)| Self::read(step, report))
     }
 }
 
@@ -60,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn check(risks: Vec<Risk>, outcome: StepOutcome, stdout: &str, expected: Option<(&str, u64)>) {
+    fn check(risks: Vec<Risk>, outcome: StepOutcome, stdout: &str, expected: Option<(&str, u64, u64)>) {
         let step = Step {
             operation: "server.reboot".to_owned(),
             subject: "host".to_owned(),
@@ -76,19 +89,30 @@ mod tests {
             time_limit: Duration::from_secs(1),
         };
         let report = StepReport { stdout: stdout.as_bytes().to_vec(), ..StepReport::silent(outcome) };
-        let expected = expected
-            .map(|(boot, delay)| Restart { boot: boot.to_owned(), delay: Duration::from_secs(delay) });
+        let expected = expected.map(|(boot, delay, limit)| Restart {
+            boot: boot.to_owned(),
+            delay: Duration::from_secs(delay),
+            limit: Duration::from_secs(limit),
+        });
         assert_eq!(Restart::read(&step, &report), expected, "{stdout:?}");
     }
 
     #[test]
     fn only_a_restart_that_was_begun_is_waited_for() {
-        let said = "boot 1-2 restarts in 10 s\n";
-        check(vec![Risk::Reboot], StepOutcome::Changed, said, Some(("1-2", 10)));
-        check(vec![Risk::Reboot], StepOutcome::Changed, &format!("motd\n{said}"), Some(("1-2", 10)));
+        let said = "boot 1-2 restarts in 10 s, within 600 s\n";
+        check(vec![Risk::Reboot], StepOutcome::Changed, said, Some(("1-2", 10, 600)));
+        check(vec![Risk::Reboot], StepOutcome::Changed, &format!("motd\n{said}"), Some(("1-2", 10, 600)));
         check(vec![Risk::Reboot], StepOutcome::Skipped, said, None);
         check(vec![], StepOutcome::Changed, said, None);
-        for other in ["", "boot ", "boot  restarts in 10 s", "boot 1 restarts in x s", "boot 1 2"] {
+        for other in [
+            "",
+            "boot ",
+            "boot  restarts in 10 s, within 600 s",
+            "boot 1 restarts in x s, within 600 s",
+            "boot 1 restarts in 10 s, within -1 s",
+            "boot 1 restarts in 10 s",
+            "boot 1 2",
+        ] {
             check(vec![Risk::Reboot], StepOutcome::Changed, other, None);
         }
     }

@@ -8,8 +8,10 @@
 //! started per fact is what a deploy's time is made of.
 
 mod accounts;
+mod aside;
 mod checkout;
 mod files;
+mod home;
 mod lines;
 mod packages;
 mod patch;
@@ -18,15 +20,19 @@ mod services;
 mod settings;
 mod system;
 mod transfer;
+mod verify;
+mod waiting;
 
 pub(crate) use accounts::{
     GROUP_STATE, KEYS_STATE, MAKE_GROUP, MAKE_USER, PUT_KEYS, REMOVE_GROUP, REMOVE_USER, USER_STATE,
 };
+pub(crate) use aside::{OWN_STATE, RUN_SCRIPT, SET_ASIDE, SET_TIME, TIMED_STATE};
 pub(crate) use checkout::{DESTROY_DATASET, GIT_CHECKOUT, GIT_STATE, SET_DATASET, ZFS_STATE};
 pub(crate) use files::{
-    FILE_STATE, MAKE_DIRECTORY, MAKE_LINK, MAKE_PARENT, PUT_FILE, REMOVE_PATH, SHOW_FILE, TOUCH_FILE,
-    TREE_STATE,
+    FILE_STATE, KNOW_ACCESS, KNOW_SUMS, MAKE_DIRECTORY, MAKE_LINK, MAKE_PARENT, PUT_FILE, REMOVE_PATH,
+    SHOW_FILE, TOUCH_FILE, TREE_STATE,
 };
+pub(crate) use home::GO_HOME;
 pub(crate) use lines::{BLOCK_STATE, EDIT_BLOCK, EDIT_LINE, LINE_STATE, REPLACE_STATE, REPLACE_TEXT};
 pub(crate) use packages::{CHANGE_PACKAGES, PACKAGE_STATE};
 pub(crate) use patch::{BASE_STATE, PATCH_BASE, PATCH_PACKAGES, PATCH_VERSIONS, UPGRADE_STATE, USERS_OF};
@@ -41,14 +47,25 @@ pub(crate) use settings::{
 pub(crate) use system::{
     BOOT_ID, CHANGE_CRONTAB, CRON_STATE, GUARD_STATE, HOSTNAME_STATE, MODULE_STATE, MOUNT_STATE, OS_RELEASE,
     PATHS_STATE, REBOOT, RUN_COMMAND, SET_HOSTNAME, SET_MODULE, SET_MOUNT, SET_SYSCTL, SET_SYSRC,
-    SET_TIMEZONE, SHELL, SYSCTL_STATE, SYSRC_STATE, TIMEZONE_STATE, WAIT_PORT,
+    SET_TIMEZONE, SHELL, SYSCTL_STATE, SYSRC_STATE, TIMEZONE_STATE,
 };
 pub(crate) use transfer::{
     COPY_PATH, COPY_STATE, DOWNLOAD_FILE, DOWNLOAD_STATE, FLAGS_STATE, MOVE_PATH, PACK, SET_FLAGS,
     SYNC_DELETE, SYNC_STATE, UNPACK,
 };
+pub(crate) use verify::{VERIFY_BASE, VERIFY_FILES, VERIFY_KERNEL, VERIFY_RUNS, VERIFY_VERSIONS};
+pub(crate) use waiting::{WAIT_FOR, WAIT_STATE};
 
 use crate::facts::quoted;
+
+/// What an action begins with whose first effect, but for missing directories and a backup beside the file, is a new
+/// file that takes its place: it flushes that file before, and the apply script's journal in the same process.
+/// Such an action may be taken twice.
+pub(crate) const FLUSHES_FIRST: &str = "# flushes its new file before it takes its place\n";
+
+/// The functions that end in `take_place`, and have no other effect before.
+const FILE_WRITERS: [&str; 7] =
+    ["put_file", "edit_line", "replace_text", "edit_block", "set_line", "edit_hosts", "edit_sshd"];
 
 /// A sh function.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,9 +103,17 @@ impl Script {
         self.add(tool, Some(body), words)
     }
 
-    /// Returns the text: definitions, then the calls.
+    /// Returns the text: definitions, then the calls; before them [`FLUSHES_FIRST`] where that holds.
     pub(crate) fn text(&self) -> String {
-        let mut text = definitions(&self.tools);
+        let mut text = String::new();
+        let last = self.tools.last();
+        let writes = |tool: &&Tool| FILE_WRITERS.contains(&tool.name);
+        if last.is_some_and(writes)
+            && self.tools.iter().all(|tool| tool.name == "make_parent" || writes(tool))
+        {
+            text.push_str(FLUSHES_FIRST);
+        }
+        text.push_str(&definitions(&self.tools));
         text.push_str(&self.calls);
         text
     }

@@ -6,6 +6,7 @@
 
 mod expect;
 mod given;
+mod given_facts;
 #[expect(unsafe_code, reason = "the derive of ProvidesStaticType writes it")]
 mod given_values;
 #[expect(unsafe_code, reason = "the derive of ProvidesStaticType writes it")]
@@ -20,6 +21,7 @@ use lang::{Deploy, Extension, Scope, Test};
 use model::{Code, Problem};
 use starlark::environment::GlobalsBuilder;
 
+pub use given_facts::{GivenFacts, any_secret, digest_with_names};
 use session::TestSession;
 
 /// The files of the workspace that deploys name.

@@ -32,6 +32,7 @@ said=$(mkdir "$run" 2>&1 && { : >"$journal"; } 2>&1) || {
   rm -rf "$run" "$lock"
   return 1
 }
+ifrit_run=$run
 start_watcher
 frame begin
 }
@@ -42,8 +43,10 @@ TMPDIR=$run
 decode >"$run/body.$number.$1" 2>/dev/null || bodies_failed=yes
 }
 
-# A short text, without a process of its own.
+# A short text, without a process of its own: put_file takes it from here, and of a very short one it is known
+# what its checksum is.
 text_body() {
+ifrit_text_of=$run/body.$number.$1 ifrit_text=$2 ifrit_text_sum=${3-}
 { printf '%s' "$2" >"$run/body.$number.$1"; } 2>/dev/null || bodies_failed=yes
 }
 
@@ -55,17 +58,22 @@ return 1
 }
 
 # Words: what came of it, exit status or `-`.
+#
+# What survives a power loss. A step's start is durable before the first effect of its action: `persist` comes
+# before the action, or, where the action is known to flush its new file before that takes its place, with that
+# flush. A step's end is told only when it is durable, with the directories that it changed: that waits for the
+# next flush, which is the next step's start, so that a step costs one. Until then it is not told either, so
+# nobody counts on it; lost, it leaves a step that was started and did not end, whose probe tells how far it came.
+# Where no probe can tell, only the journal can: such an end is made durable at once.
 finish() {
 duration=-
 began=$now
 ticks
 [ -z "$began" ] || [ -z "$now" ] || duration=$(((now - began) * 10))
-printf 'end %s %s %s %s\n' "$number" "$1" "$2" "$duration" 2>/dev/null >>"$journal"
-# Where no probe can tell, only the journal can.
-if [ -n "$touched" ]; then
-  touched_any=yes
-  [ -n "$probe" ] || persist
-fi
+lines="${lines}end $number $1 $2 $duration
+"
+[ -z "$touched" ] || touched_any=yes
+if [ -n "$touched" ] && [ -n "$probe" ]; then holding=yes; else commit; fi
 rm_secrets
 show out "$run/out.$number"
 show err "$run/err.$number"
@@ -75,6 +83,23 @@ case $1 in
 changed) changed="$changed$number " ;;
 unchanged | skipped) ;;
 *) stopped=yes ;;
+esac
+}
+
+# Writes what the journal is to say and, where something was done since, makes all of it durable. Then it is told.
+commit() {
+printf '%s' "$lines" 2>/dev/null >>"$journal"
+lines=
+[ -z "$holding$touched" ] || persist
+tell
+}
+
+# The journal has the step's start.
+ready() {
+lines=
+case $action in
+"$flushes_first"*) ;;
+*) persist && tell ;;
 esac
 }
 
@@ -115,25 +140,19 @@ if [ -n "$bodies_failed" ]; then
   finish bodies -
   return 0
 fi
-{ printf 'start %s\n' "$number" >>"$journal"; } 2>/dev/null && persist || {
+{ printf '%sstart %s\n' "$lines" "$number" >>"$journal"; } 2>/dev/null && ready || {
   finish journal -
   return 0
 }
-touched=yes
-( enter "$limit"
-eval "ifrit_action() {
-:
-$action
-}"
-ifrit_action
-) >>"$run/out.$number" 2>>"$run/err.$number"
-status=$?
+touched=yes careful=
+take_action
 if [ -e "$run/late.$number" ]; then
   finish late -
 elif [ "$status" != 0 ]; then
   finish failed "$status"
 elif [ -n "$probe" ] && [ -n "$has_after" ]; then
   state=$(probe_now 2>/dev/null)
+  [ "$state" = "$after" ] || take_care
   if [ "$state" = "$after" ]; then
     finish changed -
   else
@@ -145,8 +164,37 @@ else
 fi
 }
 
+take_action() {
+( enter "$limit"
+eval "ifrit_action() {
+:
+$action
+}"
+ifrit_action
+) >>"$run/out.$number" 2>>"$run/err.$number"
+status=$?
+# It has flushed, and the journal with it.
+case $status$action in
+0"$flushes_first"*) persisted=yes && tell ;;
+esac
+}
+
+# A directory may give its new files another mode than the umask says (setfacl's defaults): then the action, which
+# only writes a file, is taken again, and sets the mode itself.
+take_care() {
+case $action in
+"$flushes_first"*) ;;
+*) return 0 ;;
+esac
+careful=yes
+take_action
+state=$(probe_now 2>/dev/null)
+}
+
 end() {
-printf 'done\n' 2>/dev/null >>"$journal"
-[ -z "$touched_any" ] || persist
+lines="${lines}done
+"
+touched=$touched_any
+commit
 leave
 }

@@ -3,10 +3,24 @@ LC_ALL=C
 export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
-stopped='' touched='' touched_any='' persisted='' number='' lock='' watcher=''
+stopped='' touched='' touched_any='' persisted='' number='' lock='' watcher='' has_fsync=''
+lines='' held='' holding='' ifrit_run='' ifrit_text='' ifrit_text_of='' ifrit_text_sum=''
+# The shell may be the one that answered questions before: what it knew then need not be so now.
+known_access='' known_sums=''
 
+# While something that was done is not on the disk yet, what is said of it waits too.
 frame() {
-printf '\n%s %s\n' "$nonce" "$*" 2>/dev/null
+if [ -n "$holding" ]; then held="$held
+$nonce $*
+"
+else printf '\n%s %s\n' "$nonce" "$*" 2>/dev/null
+fi
+}
+
+tell() {
+[ -z "$holding" ] || printf '%s' "$held" 2>/dev/null
+holding='' held=''
+return 0
 }
 
 # The host cannot take a script now: why, in its own words.
@@ -24,7 +38,7 @@ text=${text%x}
 left=$((left - ${#text}))
 [ "$left" -ge 0 ] || return 0
 frame "$1 $number"
-printf '%s' "$text" 2>/dev/null
+if [ -n "$holding" ]; then held=$held$text; else printf '%s' "$text" 2>/dev/null; fi
 }
 
 # Hundredths of a second since boot, where the kernel says; no process is started for it.
@@ -68,12 +82,10 @@ fi
 
 # The folder belongs to the login alone: nobody else may put a link or a journal there.
 place() {
+go_home
 base=FOLDER
-if [ ! -O / ]; then
-  user=$(id -un)
-  case $user in '' | *[!A-Za-z0-9._-]*) user= ;; esac
-  eval "base=~$user/.ifrit"
-fi
+[ -O / ] || base=${HOME%/}/.ifrit
+! command -v fsync >/dev/null 2>&1 || has_fsync=yes
 if [ ! -d "$base" ]; then
   umask 022
   said=$(mkdir -p -m 700 "$base" 2>&1)
@@ -95,13 +107,18 @@ own_start=$start
 lock_text="$run_id $$ $boot $own_start $nonce"
 }
 
-# Writes a line into a file that must not exist yet.
+# Writes a line into a file that must not exist yet. A full disk lets it be made and not be written: then it must
+# not stay, because an empty one stands for somebody who is between the two.
 create() {
 set -C
-{ printf '%s\n' "$2" >"$1"; } 2>/dev/null
+# Not `:`, whose failed redirection would end the shell.
+{ true >"$1"; } 2>/dev/null
 created=$?
 set +C
-return "$created"
+[ "$created" = 0 ] || return 1
+{ printf '%s\n' "$2" >>"$1"; } 2>/dev/null && return 0
+rm -f "$1"
+return 1
 }
 
 # One script at a time: waits for one that runs, takes over from one that is dead.
@@ -181,13 +198,25 @@ done
 return 1
 }
 
-# Once with the folders, which hold the journal's name. A sync(1) that knows no files writes everything.
+# FreeBSD has fsync(1). A sync(1) that knows no files writes everything.
+write_out() {
+if [ -n "$has_fsync" ]; then fsync "$@"; else sync "$@"; fi
+}
+
+# Makes the journal durable in one process, and with it what steps have left to be: first the directories that
+# they changed, because the journal tells of them; last a FILE that is about to take its place. At first also the
+# folders that hold the journal's name. Where not all of it can be synced by its name (a file system may not let
+# a directory be), everything is written, and only the FILE must be.
 persist() {
-if [ -n "$persisted" ]; then
-  sync "$journal" 2>/dev/null || sync
-else
-  sync "$journal" "$run" "$base" 2>/dev/null || sync
+extra=${1-}
+set -- "$journal"
+[ -n "$persisted" ] || set -- "$journal" "$run" "$base"
+if [ -s "$run/dirs" ]; then
+  while IFS= read -r dir; do set -- "$dir" "$@"; done <"$run/dirs"
 fi
+[ -z "$extra" ] || set -- "$@" "$extra"
+write_out "$@" 2>/dev/null || { sync && { [ -z "$extra" ] || write_out "$extra"; }; } || return
+[ ! -s "$run/dirs" ] || : >"$run/dirs"
 persisted=yes
 }
 
@@ -274,9 +303,6 @@ trap : TERM
 printf '%s %s %s %s %s\n' ack "$$" "$boot" "$own_start" "$ack_limit" >"$run/active"
 ack=
 read -r ack <&3
-if [ "$ack" = "ack $nonce" ]; then
-  rm -rf "$run"
-fi
-rm -f "$lock"
+if [ "$ack" = "ack $nonce" ]; then rm -rf "$run" "$lock"; else rm -f "$lock"; fi
 kill "$watcher" 2>/dev/null
 }

@@ -7,10 +7,12 @@ use model::{Condition, ContentPiece, HostPlan, Probe, RunId, SecretVersion, Step
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::chunks::Chunks;
 use super::limits::ApplyLimits;
 use super::secret::SecretBytes;
 use super::text::{body_bytes, is_short_text, push_assignment, push_body, push_text_body};
 use crate::facts::Nonce;
+use crate::sh::{FLUSHES_FIRST, GO_HOME};
 
 /// Where the lock and the journals are on a host, for root; other logins have `.ifrit` in their home. On
 /// a disk, because a journal must survive a power loss.
@@ -141,9 +143,15 @@ pub fn script(
     let mut text = Zeroizing::new(Vec::with_capacity(2 * bytes));
     push_head(&mut text, host.run, nonce, limits, APPLY);
     push_assignment(&mut text, "changed", &changed_before(host.earlier));
+    let texts = parts.iter().flat_map(|part| {
+        let probe = part.step.probe.as_ref().map(|probe| probe.script.as_str());
+        probe.into_iter().chain([part.step.action.as_str()])
+    });
+    let chunks = Chunks::of(texts);
+    chunks.push(&mut text);
     text.extend_from_slice(b"if begin; then\n");
     for part in &parts {
-        part.push(&mut text);
+        part.push(&mut text, &chunks);
     }
     text.extend_from_slice(b"end\nfi\n");
     push_tail(&mut text);
@@ -158,12 +166,13 @@ pub fn script(
 pub fn settle_script(host: &HostRun<'_>, nonce: &Nonce, limits: &ApplyLimits) -> Result<Script, ScriptError> {
     let mut text = Zeroizing::new(Vec::new());
     push_head(&mut text, host.run, nonce, limits, SETTLE);
+    let none_in_common = Chunks::of(std::iter::empty());
     text.extend_from_slice(b"load() {\ncase $1 in\n");
     for (number, step) in host.plan.steps.iter().enumerate() {
         if let (true, Some(probe)) = (step.is_sent(), &step.probe) {
             check_probe(number, probe, limits)?;
             text.extend_from_slice(format!("{number})\n").as_bytes());
-            push_probe(&mut text, probe);
+            push_probe(&mut text, probe, &none_in_common);
             text.extend_from_slice(b";;\n");
         }
     }
@@ -229,7 +238,7 @@ impl<'a> Part<'a> {
         bodies + probe + self.step.action.len() + 512
     }
 
-    fn push(&self, text: &mut Vec<u8>) {
+    fn push(&self, text: &mut Vec<u8>, chunks: &Chunks<'_>) {
         let step = self.step;
         let limit = seconds(step.time_limit);
         text.extend_from_slice(format!("number={} limit={limit}\n", self.number).as_bytes());
@@ -243,13 +252,13 @@ impl<'a> Part<'a> {
         };
         push_assignment(text, "condition", &condition);
         match &step.probe {
-            Some(probe) => push_probe(text, probe),
+            Some(probe) => push_probe(text, probe, chunks),
             None => text.extend_from_slice(b"probe= has_before= has_after=\n"),
         }
         if self.is_forced {
             text.extend_from_slice(b"has_before=\n");
         }
-        push_assignment(text, "action", &step.action);
+        chunks.push_text(text, "action", &step.action);
         text.extend_from_slice(b"write_bodies() {\n:\n");
         for (number, body) in self.bodies.iter().enumerate() {
             // A secret never is a word, not even a builtin's.
@@ -297,8 +306,8 @@ fn check_text(step: usize, part: &'static str, text: &str, limits: &ApplyLimits)
     if bytes > max { Err(ScriptError::TextTooLong { step, part, bytes, max }) } else { Ok(()) }
 }
 
-fn push_probe(text: &mut Vec<u8>, probe: &Probe) {
-    push_assignment(text, "probe", &probe.script);
+fn push_probe(text: &mut Vec<u8>, probe: &Probe, chunks: &Chunks<'_>) {
+    chunks.push_text(text, "probe", &probe.script);
     for (name, state) in [("before", &probe.before), ("after", &probe.after)] {
         let has = if state.is_some() { "yes" } else { "" };
         text.extend_from_slice(format!("has_{name}={has}\n").as_bytes());
@@ -318,12 +327,20 @@ fn push_head(text: &mut Vec<u8>, run: &RunId, nonce: &Nonce, limits: &ApplyLimit
         ("left", limits.stream_bytes_max.to_string()),
         // find(1) counts in blocks of 512 bytes.
         ("capture_blocks", (limits.capture_bytes_max / 512).to_string()),
+        ("flushes_first", FLUSHES_FIRST.to_owned()),
     ];
     for (name, value) in settings {
         push_assignment(text, name, &value);
     }
-    text.extend_from_slice(HOST.replace("FOLDER", HOST_FOLDER).as_bytes());
-    text.extend_from_slice(verbs.as_bytes());
+    text.extend_from_slice(GO_HOME.as_bytes());
+    push_code(text, &HOST.replace("FOLDER", HOST_FOLDER));
+    push_code(text, verbs);
+}
+
+/// Adds code without its comments, which no host reads.
+fn push_code(text: &mut Vec<u8>, code: &str) {
+    let lines = code.split_inclusive('\n').filter(|line| !line.starts_with('#'));
+    lines.for_each(|line| text.extend_from_slice(line.as_bytes()));
 }
 
 /// `exit`, because the standard input is left open; 3 is what remains of it.

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::facts::quoted;
@@ -11,6 +12,10 @@ const LINE_BYTES: usize = 57;
 
 /// The bytes of a text that stands in a script as a word: 64 KiB.
 const WORD_BYTES_MAX: usize = 64 << 10;
+
+/// The bytes of a text that the host's shell compares with a file by itself: 2 KiB. It reads byte by byte, so that a
+/// longer one costs more than the process that makes a checksum.
+const COMPARED_BYTES_MAX: usize = 2 << 10;
 
 /// Ends a body. Base64 has no such character as the line's `_`.
 const BODY_END: &str = "IFRIT_BODY";
@@ -34,10 +39,16 @@ pub(super) fn is_short_text(bytes: &[u8]) -> bool {
     bytes.len() <= WORD_BYTES_MAX && bytes.iter().all(is_text)
 }
 
-/// Adds a command with a text as its word. That is a shell's builtin: no process gets it as argument.
+/// Adds a command with a text as its word, and of a very short one its SHA-256. That is a shell's builtin: no
+/// process gets it as argument.
 pub(super) fn push_text_body(script: &mut Vec<u8>, number: usize, bytes: &[u8]) {
     script.extend_from_slice(format!("text_body {number} ").as_bytes());
     script.extend(quoted(bytes));
+    if (1..=COMPARED_BYTES_MAX).contains(&bytes.len()) {
+        script.push(b' ');
+        let sum = Sha256::digest(bytes);
+        script.extend(sum.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+    }
     script.push(b'\n');
 }
 

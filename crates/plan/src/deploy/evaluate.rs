@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use lang::Deploy;
+use lang::debug::Debugger;
 use model::{Code, Content, Host, Inventory, OsRelease, Problem, SecretVersion, Step};
 
 use super::fact_values::{os_question, os_release};
@@ -46,11 +47,47 @@ pub enum Evaluated {
 /// # Errors
 /// Every problem of the code and of its arguments, with its place; sorted, each once.
 pub fn evaluate(deploy: &Deploy, view: &HostView<'_>, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
-    let result = lang::on_evaluation_thread(|| evaluate_here(deploy, view, facts));
+    on_its_thread(deploy, view, facts, None)
+}
+
+/// As [`evaluate`], with a debugger at it, and with every fact that the deploy asks for: the steps.
+///
+/// # Errors
+/// As [`evaluate`]; that the debugger ended it; that it asks for what is not among the facts.
+pub fn debug(
+    deploy: &Deploy,
+    view: &HostView<'_>,
+    facts: &Facts,
+    debugger: Debugger,
+) -> Result<Vec<Step>, Vec<Problem>> {
+    match on_its_thread(deploy, view, facts, Some(debugger))? {
+        Evaluated::Complete(steps) => Ok(steps),
+        Evaluated::Needs(requests) => {
+            let asked: Vec<String> = requests.questions().map(|it| format!("`{it}`")).collect();
+            let why = format!("the deploy wants to know what it did not before: {}", asked.join(", "));
+            let hint =
+                "the debugger asks for facts before it starts: was a variable changed in the debug console?";
+            Err(vec![Problem::new(Code::PlanFactUnknown, deploy.place.clone(), why).with_hint(hint)])
+        }
+    }
+}
+
+fn on_its_thread(
+    deploy: &Deploy,
+    view: &HostView<'_>,
+    facts: &Facts,
+    debugger: Option<Debugger>,
+) -> Result<Evaluated, Vec<Problem>> {
+    let result = lang::on_evaluation_thread(|| evaluate_here(deploy, view, facts, debugger));
     result.unwrap_or_else(|why| Err(vec![Problem::new(Code::StarlarkError, deploy.place.clone(), why)]))
 }
 
-fn evaluate_here(deploy: &Deploy, view: &HostView<'_>, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
+fn evaluate_here(
+    deploy: &Deploy,
+    view: &HostView<'_>,
+    facts: &Facts,
+    debugger: Option<Debugger>,
+) -> Result<Evaluated, Vec<Problem>> {
     let session = Session::new(*view, facts);
     let looked = session.looked();
     let watch = Rc::new(move || looked.stop());
@@ -60,7 +97,13 @@ fn evaluate_here(deploy: &Deploy, view: &HostView<'_>, facts: &Facts) -> Result<
         _ => None,
     });
     let host = HostValue::current(view, os, asks_os.clone());
-    let outcome = deploy.call(|heap| heap.alloc(host), &session, watch);
+    let outcome = match debugger {
+        None => deploy.call(|heap| heap.alloc(host), &session, watch),
+        Some(debugger) => {
+            let inside = session.inside(asks_os.clone());
+            deploy.debug(|heap| heap.alloc(host), &session, watch, debugger, inside)
+        }
+    };
     if asks_os.is_asked() {
         session.ask(&os_question());
     }

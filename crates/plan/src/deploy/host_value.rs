@@ -28,6 +28,11 @@ impl AsksOs {
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Says again whether it is.
+    pub(crate) fn restore(&self, is_asked: bool) {
+        self.0.store(is_asked, Ordering::Relaxed);
+    }
 }
 
 /// A host of the inventory.

@@ -1,6 +1,6 @@
 //! Which hosts go first: data of the deploy's file.
 
-use model::{Code, DataValue, Place, Problem};
+use model::{Code, DataValue, HostName, Place, Problem};
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
@@ -13,7 +13,7 @@ use lang::Deploy;
 const ORDER: &str = "ORDER";
 
 /// Which hosts go first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Order {
     /// All hosts in one wave.
     #[default]
@@ -27,6 +27,8 @@ pub enum Order {
         /// The hosts of each wave after it.
         size: usize,
     },
+    /// These waves; hosts in none of them go last, together.
+    Named(Vec<Vec<HostName>>),
 }
 
 /// Returns the order that a deploy's file asks for: `ORDER = serial(1)` at its top level.

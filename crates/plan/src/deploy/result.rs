@@ -30,6 +30,16 @@ impl Looked {
         self.0.store(SECRET, Ordering::Relaxed);
     }
 
+    /// Notes what was seen now, for [`Looked::restore`].
+    pub(crate) fn now(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what was seen since.
+    pub(crate) fn restore(&self, seen: u8) {
+        self.0.store(seen, Ordering::Relaxed);
+    }
+
     /// Returns the error that stops the code, if it is to be stopped.
     pub(crate) fn stop(&self) -> Option<starlark::Error> {
         match self.0.load(Ordering::Relaxed) {
@@ -67,14 +77,14 @@ pub(crate) struct ChangedValue {
     looked: Looked,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Allocative)]
+#[derive(Debug, Clone, PartialEq, Eq, Allocative)]
 enum State {
     /// Facts are missing.
     Missing,
     /// There is no step.
     Never,
-    /// The step's place among the drafts, and what is decided.
-    Step(usize, Option<bool>),
+    /// The places of its steps among the drafts, and what is decided of each.
+    Steps(Vec<(usize, Option<bool>)>),
 }
 
 impl StepValue {
@@ -95,7 +105,20 @@ impl StepValue {
             Change::Certain if step.condition == Condition::Always => Some(true),
             _ => None,
         };
-        Self { changed: ChangedValue { state: State::Step(place, decided), looked } }
+        Self { changed: ChangedValue { state: State::Steps(vec![(place, decided)]), looked } }
+    }
+
+    /// What one call returns that makes the steps of both: it changed something if one of them did.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let state = match (self.changed.state, other.changed.state) {
+            (State::Missing, _) | (_, State::Missing) => State::Missing,
+            (State::Never, other) | (other, State::Never) => other,
+            (State::Steps(mut steps), State::Steps(more)) => {
+                steps.extend(more);
+                State::Steps(steps)
+            }
+        };
+        Self { changed: ChangedValue { state, looked: self.changed.looked } }
     }
 }
 
@@ -129,8 +152,8 @@ impl When {
         for part in parts {
             let changed = ChangedValue::from_value(part)
                 .or_else(|| StepValue::from_value(part).map(|value| &value.changed));
-            match changed.map(|changed| changed.state) {
-                Some(State::Step(place, _)) => steps.push(place),
+            match changed.map(|changed| &changed.state) {
+                Some(State::Steps(more)) => steps.extend(more.iter().map(|(place, _)| *place)),
                 Some(State::Missing) => is_missing = true,
                 Some(State::Never) => {}
                 None => {
@@ -175,22 +198,31 @@ fn methods(builder: &mut MethodsBuilder) {
     fn changed(this: &StepValue) -> starlark::Result<ChangedValue> {
         Ok(this.changed.clone())
     }
+
+    /// pyinfra's name for `changed`.
+    #[starlark(attribute)]
+    fn did_change(this: &StepValue) -> starlark::Result<ChangedValue> {
+        Ok(this.changed.clone())
+    }
 }
 
 #[starlark_value(type = "Changed")]
 impl<'v> StarlarkValue<'v> for ChangedValue {
     fn to_bool(&self) -> bool {
-        match self.state {
-            State::Never | State::Step(_, Some(false)) => false,
-            State::Step(_, Some(true)) => true,
+        let steps = match &self.state {
+            State::Never => return false,
             State::Missing => {
                 self.looked.0.store(UNKNOWN, Ordering::Relaxed);
-                false
+                return false;
             }
-            State::Step(_, None) => {
-                self.looked.0.store(UNDECIDED, Ordering::Relaxed);
-                false
-            }
+            State::Steps(steps) => steps,
+        };
+        if steps.iter().any(|(_, decided)| *decided == Some(true)) {
+            return true;
         }
+        if steps.iter().any(|(_, decided)| decided.is_none()) {
+            self.looked.0.store(UNDECIDED, Ordering::Relaxed);
+        }
+        false
     }
 }

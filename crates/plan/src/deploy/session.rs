@@ -1,7 +1,8 @@
 //! What an evaluation leaves behind: steps, questions, problems.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use model::{Change, Code, Condition, DiffLine, Place, Probe, Problem, Step};
 use starlark::any::ProvidesStaticType;
@@ -9,6 +10,7 @@ use starlark::eval::Evaluator;
 use starlark::values::Value;
 
 use super::evaluate::{Evaluated, HostView};
+use super::host_value::AsksOs;
 use super::result::{Looked, StepValue, When};
 use crate::facts::{FactAnswer, FactRequests, Facts, Question};
 use crate::operations::{Area, Decision, Operation};
@@ -26,7 +28,9 @@ pub(crate) struct Session<'a> {
     pub view: HostView<'a>,
     facts: &'a Facts,
     looked: Looked,
-    drafts: RefCell<Vec<Draft>>,
+    /// Whether a debugger looks, of which nothing must remain.
+    is_aside: Rc<Cell<bool>>,
+    drafts: Rc<RefCell<Vec<Draft>>>,
     wanted: RefCell<BTreeSet<Question>>,
     problems: RefCell<Vec<Problem>>,
 }
@@ -78,7 +82,8 @@ impl<'a> Session<'a> {
             view,
             facts,
             looked: Looked::default(),
-            drafts: RefCell::default(),
+            is_aside: Rc::default(),
+            drafts: Rc::default(),
             wanted: RefCell::default(),
             problems: RefCell::default(),
         }
@@ -103,7 +108,7 @@ impl<'a> Session<'a> {
     /// Returns the answer to a question; where there is none, it is asked for.
     pub(crate) fn ask(&self, question: &Question) -> Option<FactAnswer> {
         let known = self.facts.get(question).cloned();
-        if known.is_none() {
+        if known.is_none() && !self.is_aside.get() {
             self.wanted.borrow_mut().insert(question.clone());
         }
         known
@@ -127,10 +132,31 @@ impl<'a> Session<'a> {
         if !wanted.is_empty() {
             return Ok(Evaluated::Needs(FactRequests::of_questions(wanted)));
         }
-        Ok(Evaluated::Complete(ordered(self.drafts.into_inner())))
+        Ok(Evaluated::Complete(ordered(self.drafts.take())))
+    }
+
+    /// Returns what a debugger needs: the way to look without a trace, and the steps so far.
+    pub(crate) fn inside(&self, asks_os: AsksOs) -> lang::debug::Inside {
+        let (is_aside, looked) = (Rc::clone(&self.is_aside), self.looked());
+        let aside = move || -> Box<dyn FnOnce()> {
+            let (is_aside, looked, asks_os) = (Rc::clone(&is_aside), looked.clone(), asks_os.clone());
+            let (seen, was_asked) = (looked.now(), asks_os.is_asked());
+            is_aside.set(true);
+            Box::new(move || {
+                is_aside.set(false);
+                looked.restore(seen);
+                asks_os.restore(was_asked);
+            })
+        };
+        let drafts = Rc::clone(&self.drafts);
+        let made = move || drafts.borrow().iter().map(|draft| in_words(&draft.step)).collect();
+        lang::debug::Inside { aside: Rc::new(aside), made: Rc::new(made) }
     }
 
     fn problem(&self, place: Place, caller: Option<String>, message: String) -> starlark::Result<()> {
+        if self.is_aside.get() {
+            return Err(lang::fault(Code::PlanBadArgument, message, caller));
+        }
         let mut problems = self.problems.borrow_mut();
         let problem = Problem::new(Code::PlanBadArgument, place, message);
         problems.push(caller.map_or(problem.clone(), |caller| problem.with_hint(caller)));
@@ -159,6 +185,9 @@ impl<'a> Session<'a> {
             When::Changed(steps) => condition(steps, &drafts),
             _ => (Some(Condition::Always), true),
         };
+        if self.is_aside.get() {
+            return Ok(StepValue::never(self.looked()));
+        }
         let depends = operation.depends();
         // A handler runs after all that comes below it.
         let is_overlapped = (common.handler && !questions.is_empty())
@@ -220,6 +249,16 @@ pub(crate) fn run<'v, O: Operation>(
     }
 }
 
+/// Says in one line what a step is.
+fn in_words(step: &Step) -> String {
+    let change = match step.change {
+        Change::None => "as it should be",
+        Change::Certain => "changes",
+        Change::Undecided => "decided on the host",
+    };
+    format!("{} {}: {change}", step.operation, step.subject)
+}
+
 /// Returns the condition that one of these steps changed something, and whether one of them will;
 /// `None` where none can.
 fn condition(steps: &[usize], drafts: &[Draft]) -> (Option<Condition>, bool) {
@@ -237,7 +276,12 @@ fn undecided<O: Operation>(operation: &O, asked: &Asked<'_>) -> Result<(Decision
     if let Ok(now) = operation.decide(Some(asked)) {
         decision.diff = now.diff;
     }
-    let change = if decision.probe.is_some() { Change::Undecided } else { Change::Certain };
+    let change = match (&decision.probe, decision.is_done) {
+        (Some(_), _) => Change::Undecided,
+        // There is nothing to do, whatever an earlier step does.
+        (None, Some(true)) => Change::None,
+        (None, _) => Change::Certain,
+    };
     if let Some(probe) = &mut decision.probe {
         probe.before = None;
     }
@@ -257,7 +301,7 @@ fn step<O: Operation>(
         diff.insert(0, DiffLine::Same(name.to_owned()));
     }
     Step {
-        operation: O::NAME.to_owned(),
+        operation: operation.name(),
         subject: operation.subject(),
         place,
         change,

@@ -87,7 +87,7 @@ pub(super) fn base_packages(versions: &FreebsdVersions, faults: &mut Faults) -> 
 }
 
 /// Translates `14.1-RELEASE-p5` to `14.1_5` and `14.1-RELEASE` to `14.1`, as VuXML writes them.
-fn vuxml_version(version: &str) -> Option<String> {
+pub(crate) fn vuxml_version(version: &str) -> Option<String> {
     let (number, rest) = version.split_once("-RELEASE")?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !number.split('.').all(is_number) {

@@ -11,7 +11,7 @@ use model::{Code, HostName, Place, Problem};
 use super::answer::{Answers, StreamEnd};
 use super::fact::{ABSENT, Definition, Fact};
 use super::script::Nonce;
-use crate::sh::{Tool, definitions, word_of};
+use crate::sh::{FILE_STATE, KNOW_ACCESS, KNOW_SUMS, Tool, definitions, word_of};
 
 /// The bytes taken of one answer. (The snippets themselves stop at 256 KiB of a file's content.)
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -122,17 +122,48 @@ pub(super) const ASKED: Definition =
 /// Returns the calls of all questions with the functions that they need.
 pub(super) fn calls_of(questions: &BTreeSet<Question>, nonce: &Nonce) -> String {
     let nonce = nonce.as_str();
-    let tools: Vec<&'static Tool> = questions.iter().map(|question| question.tool).collect();
+    let mut tools: Vec<&'static Tool> = vec![&KNOW_ACCESS, &KNOW_SUMS];
+    tools.extend(questions.iter().map(|question| question.tool));
     let mut text = format!("\n{}", definitions(&tools));
+    text.push_str(&known_before(questions));
+    if !questions.is_empty() {
+        text.push_str(&format!("printf '\\npart %s %s\\n' {nonce} 0\n"));
+    }
     for (number, question) in questions.iter().enumerate() {
-        let words: String =
-            question.arguments.iter().map(|argument| format!(" {}", word_of(argument))).collect();
-        let name = question.tool.name;
-        text.push_str(&format!("printf '\\npart %s %s\\n' {nonce} {number}\n{name}{words} 2>/dev/null\n"));
-        text.push_str(&format!("printf '\\nover %s %s %s\\n' {nonce} {number} \"$?\"\n"));
+        let words = words_of(question.arguments.iter());
+        text.push_str(&format!("{}{words} 2>/dev/null\n", question.tool.name));
+        // One write for the end of this and the beginning of the next.
+        text.push_str(&match number + 1 < questions.len() {
+            true => format!(
+                "printf '\\nover %s %s %s\\n\\npart %s %s\\n' {nonce} {number} \"$?\" {nonce} {}\n",
+                number + 1
+            ),
+            false => format!("printf '\\nover %s %s %s\\n' {nonce} {number} \"$?\"\n"),
+        });
     }
     text.push_str("return 0");
     text
+}
+
+/// Returns what has one process look at all files that are asked about, so that each question starts none.
+fn known_before(questions: &BTreeSet<Question>) -> String {
+    let asked_for = |letters: &[char]| -> BTreeSet<&String> {
+        let states = questions.iter().filter(|question| question.tool.name == FILE_STATE.name);
+        let wanted = states.filter_map(|question| match question.arguments.as_slice() {
+            [path, wanted] if wanted.contains(letters) => Some(path),
+            _ => None,
+        });
+        wanted.collect()
+    };
+    let call = |tool: &Tool, paths: BTreeSet<&String>| match paths.is_empty() {
+        true => String::new(),
+        false => format!("{}{}\n", tool.name, words_of(paths.into_iter())),
+    };
+    call(&KNOW_ACCESS, asked_for(&['m', 'u', 'g'])) + &call(&KNOW_SUMS, asked_for(&['c']))
+}
+
+fn words_of<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    words.map(|word| format!(" {}", word_of(word))).collect()
 }
 
 /// Reads the answers to a deploy's questions. Every question gets an answer, [`FactAnswer::Failed`] where

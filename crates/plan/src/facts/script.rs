@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::fact::{ABSENT, FactRequests};
+use super::fact::{ABSENT, Fact, FactRequests};
 use super::files::SHOW_FILES;
+use crate::sh::GO_HOME;
 
 /// The bytes of output taken from one fact: 8 MiB. (The largest seen, a desktop's dpkg list, has 0.4 MB.)
 pub(super) const FACT_OUTPUT_BYTES_MAX: usize = 8 << 20;
@@ -51,6 +52,10 @@ pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
     text.extend(ASK.replace("NONCE", nonce).replace("CAP", &cap).replace("ABSENT", &absent).into_bytes());
     for (index, fact) in requests.facts().iter().enumerate() {
         let (guard, name) = (fact.definition().guard, fact.name());
+        if *fact == Fact::Asked {
+            text.extend(format!("{GO_HOME}go_home\nask_all fact_{index} {name}\n").into_bytes());
+            continue;
+        }
         let ask = format!("if {guard}; then ask fact_{index} {name}; else absent {name}; fi\n");
         text.extend(ask.into_bytes());
     }
@@ -59,8 +64,14 @@ pub fn script(requests: &FactRequests, nonce: &Nonce) -> Vec<u8> {
     text
 }
 
+/// Returns what the output of a [`script`] ends with.
+pub fn end_of_answers(nonce: &Nonce) -> Vec<u8> {
+    format!("\ndone {}\n", nonce.as_str()).into_bytes()
+}
+
 /// `head` keeps the output within bounds: an answer that is longer loses its end marker, by which it
-/// is known. A writer that head left behind is ended by SIGPIPE.
+/// is known. A writer that head left behind is ended by SIGPIPE. The questions of a deploy bound their own answers, and
+/// the stream is bounded where it is read: they need no head.
 const ASK: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
 LC_ALL=C
 export PATH LC_ALL
@@ -69,6 +80,11 @@ ask() {
 printf '\nbegin %s %s\n' NONCE "$2"
 { "$1"; printf '\nend %s %s %s\n' NONCE "$2" "$?"; } | head -c CAP
 }
+ask_all() (
+printf '\nbegin %s %s\n' NONCE "$2"
+"$1"
+printf '\nend %s %s %s\n' NONCE "$2" "$?"
+)
 absent() {
 printf '\nbegin %s %s\n\nend %s %s ABSENT\n' NONCE "$1" NONCE "$1"
 }

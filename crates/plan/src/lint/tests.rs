@@ -71,27 +71,34 @@ fn check(order: Order, steps: &[Step], expected: &[Code]) {
 
 #[test]
 fn what_cuts_us_off_is_seen() {
-    let together = Order::Together;
     check(
-        together,
+        Order::Together,
         &[step("server.service", "sshd", &["-running", "+stopped"], &[])],
         &[Code::PlanCutsAccess],
     );
-    check(together, &[step("service", "ssh (stop)", &["+stop"], &[])], &[Code::PlanCutsAccess]);
-    check(together, &[step("service", "sshd (reload)", &["+reload"], &[])], &[]);
-    check(together, &[step("server.user", "ops", &["-user", "+absent"], &[])], &[Code::PlanCutsAccess]);
-    check(together, &[step("server.user", "bob", &["-user", "+absent"], &[])], &[]);
-    let keys = |user: &str, diff: &[&str]| step("server.user_authorized_keys", user, diff, &[]);
-    check(together, &[keys("ops", &["-ssh-ed25519 AAAA x", "+ssh-ed25519 AAAA y"])], &[Code::PlanCutsAccess]);
+    check(Order::Together, &[step("service", "ssh (stop)", &["+stop"], &[])], &[Code::PlanCutsAccess]);
+    check(Order::Together, &[step("service", "sshd (reload)", &["+reload"], &[])], &[]);
     check(
-        together,
+        Order::Together,
+        &[step("server.user", "ops", &["-user", "+absent"], &[])],
+        &[Code::PlanCutsAccess],
+    );
+    check(Order::Together, &[step("server.user", "bob", &["-user", "+absent"], &[])], &[]);
+    let keys = |user: &str, diff: &[&str]| step("server.user_authorized_keys", user, diff, &[]);
+    check(
+        Order::Together,
+        &[keys("ops", &["-ssh-ed25519 AAAA x", "+ssh-ed25519 AAAA y"])],
+        &[Code::PlanCutsAccess],
+    );
+    check(
+        Order::Together,
         &[keys("root", &["-ssh-ed25519 AAAA x", "+ssh-ed25519 AAAA y"])],
         &[Code::PlanLastAdminKey],
     );
-    check(together, &[keys("ops", &[" ssh-ed25519 AAAA x", "-ssh-ed25519 AAAA y"])], &[]);
-    check(together, &[keys("ops", &["+ssh-ed25519 AAAA y"])], &[]);
+    check(Order::Together, &[keys("ops", &[" ssh-ed25519 AAAA x", "-ssh-ed25519 AAAA y"])], &[]);
+    check(Order::Together, &[keys("ops", &["+ssh-ed25519 AAAA y"])], &[]);
     let gone = step("files.absent", "/root/.ssh/authorized_keys", &["+absent"], &[]);
-    check(together, &[gone], &[Code::PlanLastAdminKey]);
+    check(Order::Together, &[gone], &[Code::PlanLastAdminKey]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Checks of arguments that many operations have.
 
+use std::ops::RangeInclusive;
+
 use either::Either;
 use starlark::values::list_or_tuple::UnpackListOrTuple;
 use starlark::values::none::NoneOr;
@@ -12,6 +14,13 @@ const WORD_BYTES_MAX: usize = 64 * 1024;
 const ACCOUNT_BYTES_MAX: usize = 32;
 /// The longest name of a package or service, in bytes.
 const NAME_BYTES_MAX: usize = 253;
+
+/// Why expressions are read as they are.
+pub(crate) const EXTENDED: &str = "expressions are always POSIX extended ones";
+/// Why a path of the workspace is what it is.
+pub(crate) const FROM_THE_ROOT: &str = "paths are from the root of the workspace";
+/// Why texts are taken as they are.
+pub(crate) const UNEXPANDED: &str = "no shell ever expands a text of a deploy";
 
 /// A text or a list of texts.
 pub(crate) type OneOrMore<'v> = Either<&'v str, UnpackListOrTuple<&'v str>>;
@@ -37,6 +46,24 @@ pub(crate) fn as_text(value: NumberOrText<'_>) -> String {
     match value {
         Either::Left(number) => number.to_string(),
         Either::Right(text) => text.to_owned(),
+    }
+}
+
+/// Checks a number of seconds.
+pub(crate) fn seconds(argument: &str, value: i32, range: RangeInclusive<u32>) -> Result<u32, String> {
+    u32::try_from(value).ok().filter(|it| range.contains(it)).ok_or_else(|| {
+        format!("expected {argument} of {} to {} seconds, got {value}", range.start(), range.end())
+    })
+}
+
+/// Takes an argument of pyinfra's that says what is so anyway; anything else is refused with the reason.
+pub(crate) fn so_anyway(argument: &str, value: NoneOr<bool>, is_so: bool, why: &str) -> Result<(), String> {
+    match value.into_option() {
+        Some(other) if other != is_so => {
+            let (is_so, other) = if is_so { ("True", "False") } else { ("False", "True") };
+            Err(format!("expected {argument} = {is_so}, got {other}: {why}"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -126,6 +153,24 @@ pub(crate) fn checked_name(argument: &str, value: &str) -> Result<String, String
         return Err(format!("expected {argument} to be a name, got {}", quoted(value)));
     }
     Ok(value.to_owned())
+}
+
+/// Checks an address, which is seen by everybody on the host while it is fetched.
+pub(crate) fn checked_url(argument: &str, url: &str) -> Result<String, String> {
+    let rest = ["https://", "http://", "ftp://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let Some(rest) = rest else {
+        return Err(format!("expected {argument} to begin with https:// or http://, got {}", quoted(url)));
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err(format!(
+            "{argument}: a password in an address is seen by every process of the host; use headers with a secret()"
+        ));
+    }
+    if host.is_empty() || url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        return Err(format!("expected {argument} to be an address, got {}", quoted(url)));
+    }
+    checked_line(argument, url)
 }
 
 /// Quotes a value for a message.

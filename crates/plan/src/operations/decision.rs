@@ -95,14 +95,18 @@ impl Decision {
     }
 }
 
+/// What questions put before a line that is not their own word: `= absent` is a line of the file.
+const QUOTED: &str = "= ";
+
 /// Returns the lines that go and come between two short states.
 pub(crate) fn lines_diff(before: Option<&str>, after: &str) -> Vec<DiffLine> {
     let before = before.unwrap_or_default();
     if before == after {
         return Vec::new();
     }
-    let removed = before.lines().map(|line| DiffLine::Removed(shown(line)));
-    let added = after.lines().map(|line| DiffLine::Added(shown(line)));
+    let bare = |line: &str| shown(line.strip_prefix(QUOTED).unwrap_or(line));
+    let removed = before.lines().map(|line| DiffLine::Removed(bare(line)));
+    let added = after.lines().map(|line| DiffLine::Added(bare(line)));
     capped(removed.chain(added).collect())
 }
 

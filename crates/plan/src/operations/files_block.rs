@@ -8,7 +8,8 @@ use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
 use super::argument::{OneOrMore, checked_line, checked_path, checked_text, given, texts};
-use super::files_put::path_risks;
+use super::files_line::escaped;
+use super::whole_file::path_risks;
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -92,6 +93,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `marker`: the markers, with `{mark}` where begin and end differ
     /// * `begin`: what `{mark}` is in the first one: `BEGIN`
     /// * `end`: what it is in the last one: `END`
+    /// * `escape_regex_characters`: whether `line` is a text and no expression
+    /// * `try_prevent_shell_expansion`: nothing depends on it: no shell ever expands a text of a deploy
     /// * `backup`: whether the file is kept beside itself as `PATH.ifrit-backup`
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
@@ -107,6 +110,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = NoneOr::None)] marker: NoneOr<&'v str>,
         #[starlark(require = named, default = NoneOr::None)] begin: NoneOr<&'v str>,
         #[starlark(require = named, default = NoneOr::None)] end: NoneOr<&'v str>,
+        #[starlark(require = named, default = false)] escape_regex_characters: bool,
+        #[starlark(require = named, default = NoneOr::None)] try_prevent_shell_expansion: NoneOr<bool>,
         #[starlark(require = named, default = false)] backup: bool,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
@@ -121,8 +126,11 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             }
             let begin = marker.replace(MARK, given(begin).unwrap_or("BEGIN"));
             let end = marker.replace(MARK, given(end).unwrap_or("END"));
-            let pattern = given(line);
-            let place = match (before, after, pattern) {
+            // Whatever it says, no shell sees the text.
+            let _ = given(try_prevent_shell_expansion);
+            let pattern =
+                given(line).map(|it| if escape_regex_characters { escaped(it) } else { it.to_owned() });
+            let place = match (before, after, &pattern) {
                 (false, false, None) => "end",
                 (true, false, Some(_)) => "before",
                 (false, true, Some(_)) => "after",
@@ -145,7 +153,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
                 begin: checked_line("begin", &begin)?,
                 end: checked_line("end", &end)?,
                 place,
-                pattern: checked_line("line", pattern.unwrap_or_default())?,
+                pattern: checked_line("line", &pattern.unwrap_or_default())?,
                 backup: if backup { "ifrit-backup".to_owned() } else { String::new() },
             })
         };

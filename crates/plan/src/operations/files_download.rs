@@ -11,9 +11,9 @@ use starlark::values::dict::UnpackDictEntries;
 use starlark::values::none::NoneOr;
 
 use super::Area;
-use super::argument::{NumberOrText, checked_line, checked_path, checked_text, given, quoted};
-use super::files_put::{Access, path_risks};
+use super::argument::{NumberOrText, checked_path, checked_text, checked_url, given, quoted};
 use super::goal::{Goal, Named};
+use super::whole_file::{Access, path_risks};
 use crate::deploy::{Common, StepValue, TextOrSecret, read_content, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
@@ -62,24 +62,6 @@ impl Checksum {
         }
         Ok(found)
     }
-}
-
-/// Checks an address, which is seen by everybody on the host while it is fetched.
-fn checked_url(argument: &str, url: &str) -> Result<String, String> {
-    let rest = ["https://", "http://", "ftp://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    let Some(rest) = rest else {
-        return Err(format!("expected {argument} to begin with https:// or http://, got {}", quoted(url)));
-    };
-    let host = rest.split('/').next().unwrap_or_default();
-    if host.contains('@') {
-        return Err(format!(
-            "{argument}: a password in an address is seen by every process of the host; use headers with a secret()"
-        ));
-    }
-    if host.is_empty() || url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        return Err(format!("expected {argument} to be an address, got {}", quoted(url)));
-    }
-    checked_line(argument, url)
 }
 
 /// Returns the headers as curl reads them from a file, so that none is in a command line.

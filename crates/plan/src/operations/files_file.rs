@@ -8,7 +8,8 @@ use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
 use super::argument::{NumberOrText, checked_path, given, removable};
-use super::files_put::{Access, path_risks, refuse_other_kinds};
+use super::making_room::Room;
+use super::whole_file::{Access, path_risks, refuse_other_kinds};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -19,6 +20,7 @@ struct File {
     access: Access,
     touch: bool,
     makes_parent: bool,
+    room: Room,
 }
 
 impl File {
@@ -39,24 +41,26 @@ impl Operation for File {
     }
 
     fn touches(&self) -> Vec<Area> {
-        vec![Area::Entry(self.path.clone())]
+        let path = self.path.clone();
+        vec![if self.room.is_forced() { Area::Tree(path) } else { Area::Entry(path) }]
     }
 
     fn risks(&self) -> Vec<Risk> {
-        let data = (!self.present).then_some(Risk::Data);
+        let data = (!self.present).then_some(Risk::Data).or(self.room.risks());
         path_risks(&self.path).into_iter().chain(data).collect()
     }
 
     fn decide(&self, asked: Option<&Asked<'_>>) -> Result<Decision, String> {
         let before = asked.map(|asked| asked.said(&self.probe())).transpose()?.flatten();
-        refuse_other_kinds(&self.path, before.as_deref(), "file")?;
         let path = self.path.as_str();
         if !self.present {
+            refuse_other_kinds(path, before.as_deref(), "file")?;
             let action = Script::call(&sh::REMOVE_PATH, &[path, "file"]);
             return Ok(Decision::from_to(self.probe(), before, "absent".to_owned(), action));
         }
+        self.room.refuse(path, before.as_deref(), "file")?;
         let [mode, user, group] = self.access.words();
-        let script = Script::default();
+        let script = self.room.script(path, "file");
         let script =
             if self.makes_parent { script.and(&sh::MAKE_PARENT, &[path, user, group]) } else { script };
         let script = script.and(&sh::TOUCH_FILE, &[path, mode, user, group]);
@@ -121,6 +125,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `mode`: its mode: `"755"`; as it is unless given
     /// * `touch`: whether its time is set even where it is there: it runs every time
     /// * `create_remote_dir`: whether its directory is created where it is missing
+    /// * `force`: whether something of another kind at the path makes room
+    /// * `force_backup`: with `force`: whether it is kept beside itself, as `PATH.ifrit-TIME`; else it is removed
+    /// * `force_backup_dir`: with `force`: the directory that it is kept in
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -133,6 +140,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = NoneOr::None)] mode: NoneOr<NumberOrText<'v>>,
         #[starlark(require = named, default = false)] touch: bool,
         #[starlark(require = named, default = true)] create_remote_dir: bool,
+        #[starlark(require = named, default = false)] force: bool,
+        #[starlark(require = named, default = true)] force_backup: bool,
+        #[starlark(require = named, default = NoneOr::None)] force_backup_dir: NoneOr<&'v str>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
@@ -144,7 +154,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
                 removable("path", &path)?;
             }
             let access = Access::read(mode, user, group)?;
-            Ok(File { path, present, access, touch, makes_parent: create_remote_dir })
+            let room = Room::read(&path, force && present, force_backup, force_backup_dir)?;
+            Ok(File { path, present, access, touch, makes_parent: create_remote_dir, room })
         };
         run(eval, make(), &Common { name: given(name), when, handler })
     }

@@ -7,8 +7,8 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{checked_line, checked_path, given, quoted};
-use super::files_put::path_risks;
+use super::argument::{EXTENDED, UNEXPANDED, checked_line, checked_path, given, quoted, so_anyway};
+use super::whole_file::path_risks;
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -112,6 +112,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `present`: False: every line that matches goes
     /// * `replace`: what every line that matches becomes; where none does, it is added
     /// * `escape_regex_characters`: whether `line` is a text and no expression
+    /// * `ensure_newline`: True, as it always is: the last line gets its newline
+    /// * `extended_regex`: True, as it always is: expressions are POSIX extended ones
+    /// * `interpolate_variables`: False, as it always is: no shell ever expands a text of a deploy
     /// * `backup`: whether the file is kept beside itself as `PATH.ifrit-backup`
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
@@ -123,6 +126,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = true)] present: bool,
         #[starlark(require = named, default = NoneOr::None)] replace: NoneOr<&'v str>,
         #[starlark(require = named, default = false)] escape_regex_characters: bool,
+        #[starlark(require = named, default = NoneOr::None)] ensure_newline: NoneOr<bool>,
+        #[starlark(require = named, default = NoneOr::None)] extended_regex: NoneOr<bool>,
+        #[starlark(require = named, default = NoneOr::None)] interpolate_variables: NoneOr<bool>,
         #[starlark(require = named, default = false)] backup: bool,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
@@ -130,6 +136,10 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
         let make = || {
+            so_anyway("extended_regex", extended_regex, true, EXTENDED)?;
+            so_anyway("interpolate_variables", interpolate_variables, false, UNEXPANDED)?;
+            // Whatever it says, the last line gets its newline.
+            let _ = given(ensure_newline);
             let path = checked_path("path", path)?;
             let text = checked_line("line", line)?;
             if text.is_empty() {

@@ -7,8 +7,9 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{checked_line, checked_path, given, quoted, removable};
-use super::files_put::{Access, path_risks, refuse_other_kinds};
+use super::argument::{checked_line, checked_path, given, quoted, removable, so_anyway};
+use super::making_room::Room;
+use super::whole_file::{Access, path_risks, refuse_other_kinds};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -18,7 +19,7 @@ struct Link {
     /// `None` = it is to go.
     target: Option<String>,
     access: Access,
-    force: bool,
+    room: Room,
     makes_parent: bool,
 }
 
@@ -44,26 +45,23 @@ impl Operation for Link {
     }
 
     fn risks(&self) -> Vec<Risk> {
-        let data = self.force.then_some(Risk::Data);
-        path_risks(&self.path).into_iter().chain(data).collect()
+        path_risks(&self.path).into_iter().chain(self.room.risks()).collect()
     }
 
     fn decide(&self, asked: Option<&Asked<'_>>) -> Result<Decision, String> {
         let before = asked.map(|asked| asked.said(&self.probe())).transpose()?.flatten();
-        if !self.force {
-            refuse_other_kinds(&self.path, before.as_deref(), "link")?;
-        }
         let path = self.path.as_str();
         let Some(target) = &self.target else {
+            refuse_other_kinds(path, before.as_deref(), "link")?;
             let action = Script::call(&sh::REMOVE_PATH, &[path, "link"]);
             return Ok(Decision::from_to(self.probe(), before, "absent".to_owned(), action));
         };
         let [_, user, group] = self.access.words();
-        let force = if self.force { "force" } else { "" };
-        let script = Script::default();
+        self.room.refuse(path, before.as_deref(), "link")?;
+        let script = self.room.script(path, "link");
         let script =
             if self.makes_parent { script.and(&sh::MAKE_PARENT, &[path, user, group]) } else { script };
-        let action = script.and(&sh::MAKE_LINK, &[path, target, user, group, force]);
+        let action = script.and(&sh::MAKE_LINK, &[path, target, user, group]);
         Ok(Decision::from_to(self.probe(), before, self.access.state("link", target), action))
     }
 }
@@ -82,8 +80,11 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `present`: False: it goes
     /// * `user`: its owner; as it is unless given
     /// * `group`: its group; as it is unless given
-    /// * `force`: whether something else at the path is removed for it
+    /// * `force`: whether something of another kind at the path makes room
+    /// * `force_backup`: with `force`: whether it is kept beside itself, as `PATH.ifrit-TIME`; else it is removed
+    /// * `force_backup_dir`: with `force`: the directory that it is kept in
     /// * `create_remote_dir`: whether its directory is created where it is missing
+    /// * `symbolic`: True, as it always is: hard links are not managed
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -95,15 +96,19 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = NoneOr::None)] user: NoneOr<&'v str>,
         #[starlark(require = named, default = NoneOr::None)] group: NoneOr<&'v str>,
         #[starlark(require = named, default = false)] force: bool,
+        #[starlark(require = named, default = true)] force_backup: bool,
+        #[starlark(require = named, default = NoneOr::None)] force_backup_dir: NoneOr<&'v str>,
         #[starlark(require = named, default = true)] create_remote_dir: bool,
+        #[starlark(require = named, default = NoneOr::None)] symbolic: NoneOr<bool>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
         let make = || {
+            so_anyway("symbolic", symbolic, true, "hard links are not managed")?;
             let path = checked_path("path", path)?;
-            if !present || force {
+            if !present {
                 removable("path", &path)?;
             }
             let target = given(target).map(|target| checked_line("target", target)).transpose()?;
@@ -111,13 +116,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
                 return Err(format!("expected target of the link {}", quoted(&path)));
             }
             let access = Access::read(NoneOr::None, user, group)?;
-            Ok(Link {
-                path,
-                target: target.filter(|_| present),
-                access,
-                force,
-                makes_parent: create_remote_dir,
-            })
+            let room = Room::read(&path, force && present, force_backup, force_backup_dir)?;
+            let target = target.filter(|_| present);
+            Ok(Link { path, target, access, room, makes_parent: create_remote_dir })
         };
         run(eval, make(), &Common { name: given(name), when, handler })
     }

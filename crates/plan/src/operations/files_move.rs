@@ -9,8 +9,8 @@ use starlark::values::none::NoneOr;
 
 use super::Area;
 use super::argument::{OneOrMore, checked_path, given, quoted, removable, texts};
-use super::files_put::path_risks;
 use super::goal::{Goal, Named};
+use super::whole_file::path_risks;
 use crate::deploy::{Common, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};

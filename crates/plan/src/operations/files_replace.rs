@@ -7,8 +7,8 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{checked_line, checked_path, given};
-use super::files_put::path_risks;
+use super::argument::{EXTENDED, UNEXPANDED, checked_line, checked_path, given, so_anyway};
+use super::whole_file::path_risks;
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -69,6 +69,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `path`: the file
     /// * `text`: a POSIX extended regular expression (awk's)
     /// * `replace`: what a match becomes; nothing in it is special
+    /// * `extended_regex`: True, as it always is: expressions are POSIX extended ones
+    /// * `interpolate_variables`: False, as it always is: no shell ever expands a text of a deploy
     /// * `backup`: whether the file is kept beside itself as `PATH.ifrit-backup`
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
@@ -78,6 +80,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         path: &'v str,
         text: &'v str,
         replace: &'v str,
+        #[starlark(require = named, default = NoneOr::None)] extended_regex: NoneOr<bool>,
+        #[starlark(require = named, default = NoneOr::None)] interpolate_variables: NoneOr<bool>,
         #[starlark(require = named, default = false)] backup: bool,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
@@ -85,6 +89,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
         let make = || {
+            so_anyway("extended_regex", extended_regex, true, EXTENDED)?;
+            so_anyway("interpolate_variables", interpolate_variables, false, UNEXPANDED)?;
             let backup = if backup { "ifrit-backup".to_owned() } else { String::new() };
             if text.is_empty() {
                 return Err("expected text to be an expression, got nothing".to_owned());

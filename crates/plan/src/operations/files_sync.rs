@@ -11,9 +11,12 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{NumberOrText, OneOrMore, checked_mode, checked_path, given, quoted, texts};
+use super::argument::{
+    FROM_THE_ROOT, NumberOrText, OneOrMore, checked_mode, checked_path, given, quoted, so_anyway, texts,
+};
 use super::decision::capped;
-use super::files_put::{Access, asset, path_risks};
+use super::files_put::asset;
+use super::whole_file::{Access, path_risks};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, Session, StepValue, run};
 use crate::facts::Question;
@@ -248,6 +251,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `delete`: whether other files and links below `dest` are removed; directories stay
     /// * `exclude`: names of files that are left out: patterns with `*` and `?`
     /// * `exclude_dir`: paths of folders that are left out, from `src`: patterns with `*` and `?`
+    /// * `add_deploy_dir`: True, as it always is: paths are from the root of the workspace
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -262,6 +266,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = false)] delete: bool,
         #[starlark(require = named, default = NoneOr::None)] exclude: NoneOr<OneOrMore<'v>>,
         #[starlark(require = named, default = NoneOr::None)] exclude_dir: NoneOr<OneOrMore<'v>>,
+        #[starlark(require = named, default = NoneOr::None)] add_deploy_dir: NoneOr<bool>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
@@ -269,6 +274,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     ) -> starlark::Result<StepValue> {
         let session = Session::of(eval)?;
         let make = || {
+            so_anyway("add_deploy_dir", add_deploy_dir, true, FROM_THE_ROOT)?;
             let excluded = Excluded {
                 files: given(exclude).map(texts).unwrap_or_default(),
                 folders: given(exclude_dir).map(texts).unwrap_or_default(),

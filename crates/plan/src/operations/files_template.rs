@@ -9,7 +9,8 @@ use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
 use super::argument::{NumberOrText, given, quoted};
-use super::files_put::{Access, WholeFile, asset, destination, path_risks};
+use super::files_put::{asset, destination};
+use super::whole_file::{Access, WholeFile, path_risks};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, Session, StepValue, render, run};
 use crate::facts::Question;

@@ -6,7 +6,8 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{NumberOrText, as_text, checked_line, checked_name, checked_path, given};
+use super::argument::{NumberOrText, as_text, checked_line, checked_name, checked_path, given, so_anyway};
+use super::services::freebsd::jail_name;
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -16,11 +17,12 @@ struct Sysrc {
     value: String,
     command: &'static str,
     file: String,
+    jail: String,
 }
 
 impl Sysrc {
     fn probe(&self) -> Question {
-        Question::new(&sh::SYSRC_STATE, [&self.parameter, &self.file])
+        Question::new(&sh::SYSRC_STATE, [&self.parameter, &self.file, &self.jail])
     }
 }
 
@@ -28,7 +30,10 @@ impl Operation for Sysrc {
     const NAME: &'static str = "freebsd.sysrc";
 
     fn subject(&self) -> String {
-        self.parameter.clone()
+        match self.jail.as_str() {
+            "" => self.parameter.clone(),
+            jail => format!("{} in the jail {jail}", self.parameter),
+        }
     }
 
     fn questions(&self) -> Vec<Question> {
@@ -57,7 +62,7 @@ impl Operation for Sysrc {
             "sub" => (before.clone().unwrap_or_else(|| "absent".to_owned()), format!("{name}-={value}")),
             _ => (format!("= {value}"), format!("{name}={value}")),
         };
-        let action = Script::call(&sh::SET_SYSRC, &[name.as_str(), &change, &self.file]);
+        let action = Script::call(&sh::SET_SYSRC, &[name.as_str(), &change, &self.file, &self.jail]);
         let decision = Decision::from_to(self.probe(), before, after.trim_end().to_owned(), action);
         Ok(if asked.is_none() && self.command != "set" { decision.without_after() } else { decision })
     }
@@ -65,7 +70,7 @@ impl Operation for Sysrc {
 
 #[starlark_module]
 pub(super) fn register(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a setting of rc.conf(5) has a value.
+    /// Makes sure that a setting of rc.conf(5) has a value. It is `sysrc.sysrc` too, as in pyinfra.
     ///
     /// ```python
     /// freebsd.sysrc("sshd_enable", "YES")
@@ -77,6 +82,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `value`: its value
     /// * `command`: `set`, `add` or `sub` (a word of the value), `absent`
     /// * `file`: another file than rc.conf
+    /// * `jail`: the jail whose setting it is
+    /// * `overwrite`: True, as it always is: a value that differs is set
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -86,12 +93,15 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(default = NoneOr::None)] value: NoneOr<NumberOrText<'v>>,
         #[starlark(require = named, default = "set")] command: &'v str,
         #[starlark(require = named, default = NoneOr::None)] file: NoneOr<&'v str>,
+        #[starlark(require = named, default = NoneOr::None)] jail: NoneOr<&'v str>,
+        #[starlark(require = named, default = NoneOr::None)] overwrite: NoneOr<bool>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
         let make = || {
+            so_anyway("overwrite", overwrite, true, "a value that differs is always set")?;
             let command = match command {
                 "set" => "set",
                 "add" => "add",
@@ -110,7 +120,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             if parameter.contains('=') {
                 return Err("expected parameter without `=`".to_owned());
             }
-            Ok(Sysrc { parameter, value: checked_line("value", &value)?, command, file })
+            let jail = jail_name(given(jail))?;
+            Ok(Sysrc { parameter, value: checked_line("value", &value)?, command, file, jail })
         };
         run(eval, make(), &Common { name: given(name), when, handler })
     }

@@ -4,9 +4,9 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use model::{Content, Risk};
+use model::{Content, DiffLine, Risk};
 
-use super::files_put::{WholeFile, path_risks, refuse_other_kinds};
+use super::whole_file::{WholeFile, path_risks, refuse_other_kinds};
 use super::{Area, Decision, Operation, TIME_LIMIT};
 use crate::deploy::Asked;
 use crate::facts::Question;
@@ -33,6 +33,8 @@ pub(super) struct Goal<N> {
     depends: Vec<Area>,
     risks: Vec<Risk>,
     time_limit: Duration,
+    /// What a person is shown in place of the two states.
+    shown: Option<Vec<DiffLine>>,
     name: PhantomData<N>,
 }
 
@@ -50,6 +52,7 @@ impl<N: Named> Goal<N> {
             depends: Vec::new(),
             risks: Vec::new(),
             time_limit: TIME_LIMIT,
+            shown: None,
             name: PhantomData,
         }
     }
@@ -99,6 +102,13 @@ impl<N: Named> Goal<N> {
     #[must_use]
     pub(super) fn risks(mut self, risks: impl IntoIterator<Item = Risk>) -> Self {
         self.risks = risks.into_iter().collect();
+        self
+    }
+
+    /// What a person is shown in place of the two states.
+    #[must_use]
+    pub(super) fn shows(mut self, lines: Vec<DiffLine>) -> Self {
+        self.shown = Some(lines);
         self
     }
 
@@ -154,6 +164,10 @@ impl<N: Named> Operation for Goal<N> {
                 let decision = Decision::from_to(question.clone(), before, after, self.action.clone());
                 if is_open { decision.without_after() } else { decision }
             }
+        };
+        let decision = match &self.shown {
+            Some(lines) => decision.with_diff(lines.clone()),
+            None => decision,
         };
         Ok(self.bodies.iter().cloned().fold(decision, Decision::with_body))
     }

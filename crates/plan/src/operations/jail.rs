@@ -11,8 +11,8 @@ use starlark::values::none::NoneOr;
 
 use super::Area;
 use super::argument::{OneOrMore, checked_line, checked_path, given, quoted, texts};
-use super::files_put::{Access, WholeFile};
 use super::goal::{Goal, Managed, Named};
+use super::whole_file::{Access, WholeFile};
 use crate::deploy::{Common, Session, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};

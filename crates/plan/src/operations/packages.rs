@@ -1,17 +1,17 @@
-//! `server.packages`, `apk.packages`, `apt.packages`, `pkg.packages`.
+//! `server.packages`, `apk.packages`, `apt.packages`, `pkg.packages`: one file for each manager.
 
-use model::Risk;
-use starlark::environment::GlobalsBuilder;
-use starlark::eval::Evaluator;
-use starlark::starlark_module;
-use starlark::values::Value;
-use starlark::values::none::NoneOr;
+pub(super) mod apk;
+pub(super) mod apt;
+pub(super) mod pkg;
+pub(super) mod server;
 
 use std::time::Duration;
 
-use super::argument::{OneOrMore, checked_name, given, texts};
+use model::{DiffLine, Risk};
+
+use super::argument::{OneOrMore, checked_name, texts};
 use super::{Area, Decision, Operation};
-use crate::deploy::{Asked, Common, StepValue, run};
+use crate::deploy::Asked;
 use crate::facts::Question;
 use crate::sh::{self, Script};
 /// How long installing may take.
@@ -23,7 +23,10 @@ const PACKAGES_MAX: usize = 1_000;
 struct Packages<const M: usize> {
     names: Vec<Wanted>,
     how: How,
-    update: bool,
+    /// When lists are fetched before: `update` = always, a number = where they are older, in seconds.
+    update: String,
+    /// Options of apt-get for what is done.
+    options: String,
 }
 
 struct Wanted {
@@ -54,7 +57,23 @@ impl<const M: usize> Packages<M> {
         if names.is_empty() || names.len() > PACKAGES_MAX {
             return Err(format!("expected 1 to {PACKAGES_MAX} packages, got {}", names.len()));
         }
-        Ok(Self { names, how, update })
+        let update = if update { "update".to_owned() } else { String::new() };
+        Ok(Self { names, how, update, options: String::new() })
+    }
+
+    /// Fetches lists only where they are older than some seconds.
+    fn with_cache_time(mut self, seconds: Option<u32>) -> Self {
+        if let Some(seconds) = seconds.filter(|_| !self.update.is_empty()) {
+            self.update = seconds.to_string();
+        }
+        self
+    }
+
+    /// Takes options of apt-get; those of installing or those of removing count.
+    fn with_options(mut self, installing: &[String], removing: &[String]) -> Self {
+        let options = if self.how == How::Absent { removing } else { installing };
+        self.options = options.join(" ");
+        self
     }
 
     fn probe(&self) -> Question {
@@ -153,145 +172,15 @@ impl<const M: usize> Operation for Packages<M> {
             How::Latest => "latest",
             How::Absent => "remove",
         };
-        let update = if self.update { "update" } else { "" };
         let names = self.words(before.as_deref(), &after);
-        let words: Vec<&str> =
-            [MANAGERS[M].1, verb, update].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let words = [MANAGERS[M].1, verb, &self.update, &self.options];
+        let words: Vec<&str> = words.into_iter().chain(names.iter().map(String::as_str)).collect();
         let action = Script::call(&sh::CHANGE_PACKAGES, &words);
         let is_open = after.lines().any(|line| line.ends_with(" ?"));
-        let decision = Decision::from_to(self.probe(), before, after, action);
+        let mut decision = Decision::from_to(self.probe(), before, after, action);
+        if !self.options.is_empty() && !decision.diff.is_empty() {
+            decision.diff.push(DiffLine::Added(format!("with {}", self.options)));
+        }
         Ok(if is_open { decision.without_after() } else { decision })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_server(builder: &mut GlobalsBuilder) {
-    /// Makes sure that packages are installed, or are not, with the package manager that the host has.
-    ///
-    /// ```python
-    /// server.packages(["nginx", "curl"])
-    /// server.packages("nginx=1.26.2-r0")
-    /// ```
-    ///
-    /// # Arguments
-    /// * `packages`: a package or a list of them; `name=version` pins a version
-    /// * `present`: False: they go
-    /// * `latest`: whether the newest version of the repositories is wanted
-    /// * `update`: whether the lists of packages are fetched before something is installed
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn packages<'v>(
-        packages: OneOrMore<'v>,
-        #[starlark(require = named, default = true)] present: bool,
-        #[starlark(require = named, default = false)] latest: bool,
-        #[starlark(require = named, default = false)] update: bool,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Packages::<0>::new(packages, present, latest, update);
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_apk(builder: &mut GlobalsBuilder) {
-    /// Makes sure that packages are installed, or are not, on Alpine Linux.
-    ///
-    /// ```python
-    /// apk.packages(["nginx", "curl"])
-    /// apk.packages("nginx=1.26.2-r0")
-    /// ```
-    ///
-    /// # Arguments
-    /// * `packages`: a package or a list of them; `name=version` pins a version
-    /// * `present`: False: they go
-    /// * `latest`: whether the newest version of the repositories is wanted
-    /// * `update`: whether the lists of packages are fetched before something is installed
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn packages<'v>(
-        packages: OneOrMore<'v>,
-        #[starlark(require = named, default = true)] present: bool,
-        #[starlark(require = named, default = false)] latest: bool,
-        #[starlark(require = named, default = false)] update: bool,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Packages::<1>::new(packages, present, latest, update);
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_apt(builder: &mut GlobalsBuilder) {
-    /// Makes sure that packages are installed, or are not, on Debian.
-    ///
-    /// ```python
-    /// apt.packages(["nginx", "curl"])
-    /// apt.packages("nginx=1.26.2-r0")
-    /// ```
-    ///
-    /// # Arguments
-    /// * `packages`: a package or a list of them; `name=version` pins a version
-    /// * `present`: False: they go
-    /// * `latest`: whether the newest version of the repositories is wanted
-    /// * `update`: whether the lists of packages are fetched before something is installed
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn packages<'v>(
-        packages: OneOrMore<'v>,
-        #[starlark(require = named, default = true)] present: bool,
-        #[starlark(require = named, default = false)] latest: bool,
-        #[starlark(require = named, default = false)] update: bool,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Packages::<2>::new(packages, present, latest, update);
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_pkg(builder: &mut GlobalsBuilder) {
-    /// Makes sure that packages are installed, or are not, on FreeBSD.
-    ///
-    /// ```python
-    /// pkg.packages(["nginx", "curl"])
-    /// pkg.packages("nginx=1.26.2-r0")
-    /// ```
-    ///
-    /// # Arguments
-    /// * `packages`: a package or a list of them; `name=version` pins a version
-    /// * `present`: False: they go
-    /// * `latest`: whether the newest version of the repositories is wanted
-    /// * `update`: whether the lists of packages are fetched before something is installed
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn packages<'v>(
-        packages: OneOrMore<'v>,
-        #[starlark(require = named, default = true)] present: bool,
-        #[starlark(require = named, default = false)] latest: bool,
-        #[starlark(require = named, default = false)] update: bool,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Packages::<3>::new(packages, present, latest, update);
-        run(eval, make(), &Common { name: given(name), when, handler })
     }
 }

@@ -11,8 +11,9 @@ use starlark::values::none::NoneOr;
 
 use super::Area;
 use super::argument::{OneOrMore, checked_line, checked_name, checked_path, given, quoted, texts};
-use super::files_put::{Access, WholeFile, asset, path_risks};
+use super::files_put::asset;
 use super::goal::{Goal, Managed, Named};
+use super::whole_file::{Access, WholeFile, path_risks};
 use crate::deploy::{Common, Session, StepValue, TextOrSecret, read_content, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};

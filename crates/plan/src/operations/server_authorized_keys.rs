@@ -8,24 +8,46 @@ use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
 use super::argument::{
-    OneOrMore, checked_account, checked_line, checked_path, given, optional_account, texts,
+    OneOrMore, checked_account, checked_line, checked_path, given, optional_account, quoted, texts,
 };
+use super::files_put::asset;
 use super::{Area, Decision, Operation};
-use crate::deploy::{Asked, Common, StepValue, run};
+use crate::deploy::{Asked, Common, Session, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
 /// The most keys of one account.
 const KEYS_MAX: usize = 5_000;
 
-struct Keys {
+pub(super) struct Keys {
     user: String,
     group: String,
     keys: Vec<String>,
     exact: bool,
     path: String,
+    /// The home directory that its account will have, where that is known.
+    home: Option<String>,
 }
 
 impl Keys {
+    /// Keys of an account, where it has them by default.
+    pub(super) fn of_account(
+        user: &str,
+        group: Option<&str>,
+        home: Option<String>,
+        keys: OneOrMore<'_>,
+        exact: bool,
+        session: &Session<'_>,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            user: checked_account("user", user)?,
+            group: optional_account("group", group)?.unwrap_or_default(),
+            keys: checked_keys(session, keys)?,
+            exact,
+            path: String::new(),
+            home,
+        })
+    }
+
     fn probe(&self) -> Question {
         Question::new(&sh::KEYS_STATE, [&self.user, &self.path])
     }
@@ -43,10 +65,10 @@ impl Operation for Keys {
     }
 
     fn touches(&self) -> Vec<Area> {
-        let path = if self.path.is_empty() {
-            format!("/home/{}/.ssh/authorized_keys", self.user)
-        } else {
-            self.path.clone()
+        let path = match (&self.home, self.path.as_str()) {
+            (Some(home), "") => format!("{home}/.ssh/authorized_keys"),
+            (None, "") => format!("/home/{}/.ssh/authorized_keys", self.user),
+            (_, path) => path.to_owned(),
         };
         vec![Area::Entry(path)]
     }
@@ -87,6 +109,32 @@ impl Operation for Keys {
     }
 }
 
+/// Reads keys; a text without a space is no key but a file of the workspace with some.
+fn checked_keys(session: &Session<'_>, given: OneOrMore<'_>) -> Result<Vec<String>, String> {
+    let mut keys = Vec::new();
+    for key in texts(given) {
+        let key = checked_line("public_keys", key.trim())?;
+        if key.is_empty() || key.contains(' ') {
+            keys.push(key);
+            continue;
+        }
+        let bytes = asset(session, &key).map_err(|_| {
+            let key = quoted(&key);
+            format!("expected public_keys to be lines like `ssh-ed25519 AAAA... maria` or files of the workspace, got {key}")
+        })?;
+        let file = String::from_utf8(bytes)
+            .map_err(|_| format!("public_keys: expected {} to be lines of keys", quoted(&key)))?;
+        let lines = file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines {
+            keys.push(checked_line("public_keys", line)?);
+        }
+    }
+    if keys.is_empty() || keys.len() > KEYS_MAX || keys.iter().any(String::is_empty) {
+        return Err(format!("expected 1 to {KEYS_MAX} keys, none of them empty"));
+    }
+    Ok(keys)
+}
+
 #[starlark_module]
 pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// Makes sure that keys may log in to an account. Lines are compared as a whole, options and comment too.
@@ -97,7 +145,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     ///
     /// # Arguments
     /// * `user`: the account
-    /// * `public_keys`: a line of authorized_keys or a list of them
+    /// * `public_keys`: a line of authorized_keys, a file of the workspace with such lines, or a list of them
     /// * `group`: the group of its file; its primary group unless given
     /// * `delete_keys`: whether all other keys go
     /// * `authorized_key_directory`: where its file is, in place of `.ssh` in its home
@@ -118,14 +166,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
+        let session = Session::of(eval)?;
         let make = || {
-            let keys = texts(public_keys)
-                .iter()
-                .map(|key| checked_line("public_keys", key.trim()))
-                .collect::<Result<Vec<_>, _>>()?;
-            if keys.is_empty() || keys.len() > KEYS_MAX || keys.iter().any(String::is_empty) {
-                return Err(format!("expected 1 to {KEYS_MAX} keys, none of them empty"));
-            }
             let file = given(authorized_key_filename).unwrap_or("authorized_keys");
             let folder = given(authorized_key_directory);
             if folder.is_none() && file != "authorized_keys" {
@@ -134,13 +176,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             let whole = folder
                 .map(|folder| checked_path("authorized_key_directory", &format!("{folder}/{file}")))
                 .transpose()?;
-            Ok(Keys {
-                user: checked_account("user", user)?,
-                group: optional_account("group", given(group))?.unwrap_or_default(),
-                keys,
-                exact: delete_keys,
-                path: whole.unwrap_or_default(),
-            })
+            let keys = Keys::of_account(user, given(group), None, public_keys, delete_keys, session)?;
+            Ok(Keys { path: whole.unwrap_or_default(), ..keys })
         };
         run(eval, make(), &Common { name: given(name), when, handler })
     }

@@ -7,7 +7,7 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneOr;
 
-use super::argument::{NumberOrText, as_text, checked_account, checked_line, given};
+use super::argument::{NumberOrText, UNEXPANDED, as_text, checked_account, checked_line, given, so_anyway};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
@@ -77,6 +77,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `month`: 1 to 12
     /// * `day_of_week`: 0 (Sunday) to 6
     /// * `special_time`: in place of these: `@daily`, `@reboot`
+    /// * `interpolate_variables`: False, as it always is: no shell ever expands a text of a deploy
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
     /// * `handler`: whether it waits until all other steps are done, and then runs once
@@ -92,12 +93,14 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = either::Either::Right("*"))] month: NumberOrText<'v>,
         #[starlark(require = named, default = either::Either::Right("*"))] day_of_week: NumberOrText<'v>,
         #[starlark(require = named, default = NoneOr::None)] special_time: NoneOr<&'v str>,
+        #[starlark(require = named, default = NoneOr::None)] interpolate_variables: NoneOr<bool>,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
         let make = || {
+            so_anyway("interpolate_variables", interpolate_variables, false, UNEXPANDED)?;
             let times = [minute, hour, month, day_of_month, day_of_week].map(as_text);
             let is_time = |text: &str| {
                 !text.is_empty()

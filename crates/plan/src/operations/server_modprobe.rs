@@ -11,6 +11,10 @@ use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
+
+/// The most modules of one call.
+const MODULES_MAX: usize = 100;
+
 struct Modules {
     module: String,
     present: bool,
@@ -47,14 +51,14 @@ impl Operation for Modules {
 
 #[starlark_module]
 pub(super) fn register(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a kernel module is loaded, or is not. The next boot is not changed.
+    /// Makes sure that kernel modules are loaded, or are not: a step for each. The next boot is not changed.
     ///
     /// ```python
     /// server.modprobe("tun")
     /// ```
     ///
     /// # Arguments
-    /// * `module`: the module
+    /// * `module`: a module or a list of them
     /// * `present`: False: it is removed
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
@@ -67,13 +71,16 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
-        let make = || {
-            let modules = texts(module);
-            let [module] = modules.as_slice() else {
-                return Err(format!("expected one module, got {}: call it once for each", modules.len()));
-            };
-            Ok(Modules { module: checked_name("module", module)?, present })
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
+        let modules = texts(module);
+        let is_several = (1..=MODULES_MAX).contains(&modules.len());
+        let none = || Err(format!("expected 1 to {MODULES_MAX} modules, got {}", modules.len()));
+        let make = |module: &String| Ok(Modules { module: checked_name("module", module)?, present });
+        let first = if is_several { make(&modules[0]) } else { none() };
+        let common = || Common { name: given(name), when, handler };
+        let mut step = run(eval, first, &common())?;
+        for module in modules.iter().skip(1).filter(|_| is_several) {
+            step = step.and(run(eval, make(module), &common())?);
+        }
+        Ok(step)
     }
 }

@@ -9,11 +9,12 @@ use starlark::values::none::NoneOr;
 
 use std::time::Duration;
 
-use super::argument::{OneOrMore, checked_path, checked_text, given, texts};
+use super::argument::{OneOrMore, checked_path, checked_text, given, seconds, texts};
 use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
+
 /// The longest time that a command may be given, in seconds.
 const SECONDS_MAX: u32 = 86_400;
 
@@ -24,18 +25,29 @@ struct Shell {
 }
 
 /// What says that a command need not run.
-enum Guard {
+pub(super) enum Guard {
     None,
     Unless(String),
     Creates(String),
 }
 
-impl Shell {
-    fn probe(&self) -> Option<(Question, &'static str)> {
-        match &self.guard {
-            Guard::None => None,
-            Guard::Unless(command) => Some((Question::new(&sh::GUARD_STATE, [command]), "done")),
-            Guard::Creates(path) => Some((Question::new(&sh::PATHS_STATE, [path]), "there")),
+impl Guard {
+    /// Reads the arguments.
+    pub(super) fn read(unless: Option<&str>, creates: Option<&str>) -> Result<Self, String> {
+        match (unless, creates) {
+            (None, None) => Ok(Self::None),
+            (Some(command), None) => Ok(Self::Unless(checked_text("unless", command)?)),
+            (None, Some(path)) => Ok(Self::Creates(checked_path("creates", path)?)),
+            _ => Err("expected either unless or creates, got both".to_owned()),
+        }
+    }
+
+    /// Returns the question, and its answer where there is nothing to do.
+    pub(super) fn probe(&self) -> Option<(Question, &'static str)> {
+        match self {
+            Self::None => None,
+            Self::Unless(command) => Some((Question::new(&sh::GUARD_STATE, [command]), "done")),
+            Self::Creates(path) => Some((Question::new(&sh::PATHS_STATE, [path]), "there")),
         }
     }
 }
@@ -52,7 +64,7 @@ impl Operation for Shell {
     }
 
     fn questions(&self) -> Vec<Question> {
-        self.probe().map(|(question, _)| question).into_iter().collect()
+        self.guard.probe().map(|(question, _)| question).into_iter().collect()
     }
 
     fn touches(&self) -> Vec<Area> {
@@ -72,12 +84,17 @@ impl Operation for Shell {
         let action = self.commands.iter().fold(Script::default(), script);
         let shown: String = self.commands.iter().map(|command| format!("{command}\n")).collect();
         let diff = super::decision::lines_diff(None, &shown);
-        let Some((question, after)) = self.probe() else {
+        let Some((question, after)) = self.guard.probe() else {
             return Ok(Decision::always(action).with_diff(diff));
         };
         let before = asked.map(|asked| asked.said(&question)).transpose()?.flatten();
         Ok(Decision::from_to(question, before, after.to_owned(), action).with_diff(diff))
     }
+}
+
+/// Checks how long a command may take.
+pub(super) fn checked_limit(time_limit: i32) -> Result<Duration, String> {
+    Ok(Duration::from_secs(seconds("time_limit", time_limit, 1..=SECONDS_MAX)?.into()))
 }
 
 #[starlark_module]
@@ -116,16 +133,8 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             if commands.is_empty() || commands.iter().any(|command| command.trim().is_empty()) {
                 return Err("expected commands, got an empty one".to_owned());
             }
-            let guard = match (given(unless), given(creates)) {
-                (None, None) => Guard::None,
-                (Some(command), None) => Guard::Unless(checked_text("unless", command)?),
-                (None, Some(it)) => Guard::Creates(checked_path("creates", it)?),
-                _ => return Err("expected either unless or creates, got both".to_owned()),
-            };
-            let seconds = u32::try_from(time_limit).ok().filter(|it| (1..=SECONDS_MAX).contains(it));
-            let seconds =
-                seconds.ok_or_else(|| format!("expected time_limit of 1 to {SECONDS_MAX} seconds"))?;
-            Ok(Shell { commands, guard, time_limit: Duration::from_secs(seconds.into()) })
+            let guard = Guard::read(given(unless), given(creates))?;
+            Ok(Shell { commands, guard, time_limit: checked_limit(time_limit)? })
         };
         run(eval, make(), &Common { name: given(name), when, handler })
     }

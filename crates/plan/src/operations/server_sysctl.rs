@@ -1,9 +1,11 @@
 //! `server.sysctl`.
 
+use either::Either;
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
 use starlark::values::Value;
+use starlark::values::list_or_tuple::UnpackListOrTuple;
 use starlark::values::none::NoneOr;
 
 use super::argument::{NumberOrText, as_text, checked_line, checked_path, given};
@@ -11,6 +13,7 @@ use super::{Area, Decision, Operation};
 use crate::deploy::{Asked, Common, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
+
 struct Sysctl {
     key: String,
     value: String,
@@ -66,7 +69,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     ///
     /// # Arguments
     /// * `key`: its name
-    /// * `value`: its value; several words with a space between them
+    /// * `value`: its value; several words with a space between them, or as a list
     /// * `persist`: whether it is kept for the next boot
     /// * `persist_file`: where it is kept
     /// * `name`: what it is for, shown in the plan
@@ -75,7 +78,7 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
     fn sysctl<'v>(
         key: &'v str,
-        value: NumberOrText<'v>,
+        value: Either<NumberOrText<'v>, UnpackListOrTuple<NumberOrText<'v>>>,
         #[starlark(require = named, default = false)] persist: bool,
         #[starlark(require = named, default = "/etc/sysctl.conf")] persist_file: &'v str,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
@@ -91,7 +94,11 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
                     key.escape_debug()
                 ));
             }
-            let value = as_text(value).split_whitespace().collect::<Vec<_>>().join(" ");
+            let values: Vec<String> = match value {
+                Either::Left(value) => vec![as_text(value)],
+                Either::Right(values) => values.items.into_iter().map(as_text).collect(),
+            };
+            let value = values.iter().flat_map(|it| it.split_whitespace()).collect::<Vec<_>>().join(" ");
             let file = if persist { checked_path("persist_file", persist_file)? } else { String::new() };
             Ok(Sysctl { key: key.to_owned(), value: checked_line("value", &value)?, file })
         };

@@ -11,8 +11,10 @@ use super::argument::{
     NumberOrText, OneOrMore, as_text, checked_account, checked_line, checked_path, given, optional_account,
     texts,
 };
+use super::files_directory::Directory;
+use super::server_authorized_keys::Keys;
 use super::{Area, Decision, Operation};
-use crate::deploy::{Asked, Common, StepValue, run};
+use crate::deploy::{Asked, Common, Session, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
 /// The largest user number that hosts agree on.
@@ -35,6 +37,11 @@ struct User {
     system: bool,
     create_home: bool,
     delete_home: bool,
+}
+
+/// Returns where an account's home is by default.
+fn home_of(user: &str) -> String {
+    if user == "root" { "/root".to_owned() } else { format!("/home/{user}") }
 }
 
 impl User {
@@ -105,7 +112,7 @@ impl Operation for User {
     }
 
     fn touches(&self) -> Vec<Area> {
-        let home = if self.home.is_empty() { format!("/home/{}", self.user) } else { self.home.clone() };
+        let home = if self.home.is_empty() { home_of(&self.user) } else { self.home.clone() };
         vec![
             Area::Accounts,
             Area::Tree(home),
@@ -153,6 +160,9 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
     /// * `system`: whether a new one is an account of the system
     /// * `comment`: its real name, or whatever it is for
     /// * `create_home`: whether a new one gets its home directory
+    /// * `ensure_home`: whether its home directory is made sure of, as a step of its own: it is its user's
+    /// * `public_keys`: lines of authorized_keys, or files of the workspace with such lines, that may log in to it: `server.user_authorized_keys`, a step of its own
+    /// * `delete_keys`: with `public_keys`: whether all other keys go
     /// * `delete_home`: with `present = False`: whether its home goes too
     /// * `name`: what it is for, shown in the plan
     /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
@@ -170,12 +180,17 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
         #[starlark(require = named, default = false)] system: bool,
         #[starlark(require = named, default = NoneOr::None)] comment: NoneOr<&'v str>,
         #[starlark(require = named, default = false)] create_home: bool,
+        #[starlark(require = named, default = false)] ensure_home: bool,
+        #[starlark(require = named, default = NoneOr::None)] public_keys: NoneOr<OneOrMore<'v>>,
+        #[starlark(require = named, default = false)] delete_keys: bool,
         #[starlark(require = named, default = false)] delete_home: bool,
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
         #[starlark(require = named)] when: Option<Value<'v>>,
         #[starlark(require = named, default = false)] handler: bool,
         eval: &mut Evaluator<'v, '_, '_>,
     ) -> starlark::Result<StepValue> {
+        let common = || Common { name: given(name), when, handler };
+        let (home, group) = (given(home), given(group));
         let make = || {
             let uid = given(uid).map(as_text).unwrap_or_default();
             if !uid.is_empty() && uid.parse::<u32>().ok().is_none_or(|uid| uid > UID_MAX) {
@@ -198,12 +213,12 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
             if groups.len() > GROUPS_MAX {
                 return Err(format!("expected at most {GROUPS_MAX} groups, got {}", groups.len()));
             }
-            let home = given(home).map(|home| checked_path("home", home)).transpose()?;
+            let home = home.map(|home| checked_path("home", home)).transpose()?;
             Ok(User {
                 user: checked_account("user", user)?,
                 present,
                 uid,
-                group: optional_account("group", given(group))?.unwrap_or_default(),
+                group: optional_account("group", group)?.unwrap_or_default(),
                 home: field("home", home.as_deref())?,
                 shell: field("shell", given(shell))?,
                 comment: field("comment", given(comment))?,
@@ -214,6 +229,19 @@ pub(super) fn register(builder: &mut GlobalsBuilder) {
                 delete_home,
             })
         };
-        run(eval, make(), &Common { name: given(name), when, handler })
+        let account = make();
+        let is_good = account.is_ok() && present;
+        let mut step = run(eval, account, &common())?;
+        if is_good && ensure_home {
+            let home = home.map_or_else(|| home_of(user), str::to_owned);
+            let directory = Directory::owned(&home, user, group.unwrap_or(user));
+            step = step.and(run(eval, directory, &common())?);
+        }
+        if let Some(keys) = given(public_keys).filter(|_| is_good) {
+            let home = home.map(str::to_owned);
+            let keys = Keys::of_account(user, group, home, keys, delete_keys, Session::of(eval)?);
+            step = step.and(run(eval, keys, &common())?);
+        }
+        Ok(step)
     }
 }

@@ -1,17 +1,30 @@
-//! `server.service`, `openrc.service`, `systemd.service`, `runit.service`, `freebsd.service`, `service.*`.
+//! `server.service`, `openrc.service`, `systemd.service`, `runit.service`, `freebsd.service`, `service.*`: one
+//! file for each manager, because each has arguments of its own.
 
+pub(super) mod freebsd;
+pub(super) mod openrc;
+pub(super) mod runit;
+pub(super) mod server;
+pub(super) mod systemd;
+pub(super) mod verbs;
+
+use either::Either;
 use model::Risk;
-use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
-use starlark::starlark_module;
-use starlark::values::Value;
-use starlark::values::none::NoneOr;
+use starlark::values::ValueTyped;
 
-use super::argument::{checked_line, checked_name, checked_path, given};
+use super::argument::{checked_line, checked_name};
 use super::{Area, Decision, Operation};
-use crate::deploy::{Asked, Common, StepValue, run};
+use crate::deploy::{Asked, ChangedValue, Common, StepValue, run};
 use crate::facts::Question;
 use crate::sh::{self, Script};
+
+/// What a service is told every time, each with whether it is.
+type Verbs = [(bool, &'static str); 2];
+
+/// Whether something is done every time; or `.changed` of other steps: where one of them changed something.
+type OnChange<'v> = Either<bool, ValueTyped<'v, ChangedValue>>;
+
 /// What is to be of a service; `M` is the operation.
 struct Service<const M: usize> {
     name: String,
@@ -19,17 +32,21 @@ struct Service<const M: usize> {
     enabled: Option<bool>,
     /// What its script is told every time.
     verbs: Vec<String>,
+    /// OpenRC's runlevel, runit's directory, FreeBSD's jail, or systemctl's options.
     place: String,
+    /// Whether systemd reads its units again where they have changed.
+    reads_again: bool,
 }
 
 /// The operations and the manager of each.
-const MANAGERS: [(&str, &str); 6] = [
+const MANAGERS: [(&str, &str); 7] = [
     ("server.service", "auto"),
     ("openrc.service", "openrc"),
     ("systemd.service", "systemd"),
     ("runit.service", "runit"),
     ("freebsd.service", "freebsd"),
     ("service", "auto"),
+    ("service.service", "freebsd"),
 ];
 
 impl<const M: usize> Service<M> {
@@ -37,7 +54,7 @@ impl<const M: usize> Service<M> {
         name: &str,
         running: Option<bool>,
         enabled: Option<bool>,
-        verbs: [(bool, &str); 2],
+        verbs: Verbs,
         command: Option<&str>,
         place: &str,
     ) -> Result<Self, String> {
@@ -48,29 +65,44 @@ impl<const M: usize> Service<M> {
         let given = verbs.into_iter().filter(|(is_given, _)| *is_given).map(|(_, verb)| verb);
         let verbs =
             given.chain(command).map(|verb| checked_name("command", verb)).collect::<Result<_, _>>()?;
-        Ok(Self { name, running, enabled, verbs, place: checked_line("place", place)? })
+        Ok(Self { name, running, enabled, verbs, place: checked_line("place", place)?, reads_again: false })
+    }
+
+    /// Leaves only the first of its verbs.
+    fn only_verb(self) -> Self {
+        let verbs = self.verbs.into_iter().take(1).collect();
+        Self { verbs, running: None, enabled: None, reads_again: false, ..self }
+    }
+
+    /// Lets systemd read its units again where they have changed.
+    fn reading_again(mut self, reads_again: bool) -> Self {
+        self.reads_again = reads_again;
+        self
     }
 
     fn probe(&self) -> Option<Question> {
-        if !self.verbs.is_empty() || (self.running.is_none() && self.enabled.is_none()) {
+        let fields = [(self.reads_again, 'd'), (self.running.is_some(), 'r'), (self.enabled.is_some(), 'e')];
+        let fields: String = fields.iter().filter(|(is_asked, _)| *is_asked).map(|(_, it)| *it).collect();
+        if !self.verbs.is_empty() || fields.is_empty() {
             return None;
         }
-        let fields = [(self.running, "r"), (self.enabled, "e")];
-        let fields: String =
-            fields.iter().filter(|(it, _)| it.is_some()).map(|(_, letter)| *letter).collect();
         Some(Question::new(&sh::SERVICE_STATE, [MANAGERS[M].1, &self.name, &fields, &self.place]))
     }
 
     fn after(&self) -> String {
+        let current = self.reads_again.then_some("current");
         let running = self.running.map(|it| if it { "running" } else { "stopped" });
         let enabled = self.enabled.map(|it| if it { "enabled" } else { "disabled" });
-        running.into_iter().chain(enabled).collect::<Vec<_>>().join("\n")
+        current.into_iter().chain(running).chain(enabled).collect::<Vec<_>>().join("\n")
     }
 
     fn action(&self) -> Script {
         let word = |it: Option<bool>| it.map_or("-", |it| if it { "yes" } else { "no" });
         let manager = MANAGERS[M].1;
         let mut script = Script::default();
+        if self.reads_again {
+            script = script.and(&sh::RUN_SERVICE, &[manager, "", "daemon-reload", &self.place]);
+        }
         if self.running.is_some() || self.enabled.is_some() {
             let words = [manager, &self.name, word(self.running), word(self.enabled), &self.place];
             script = script.and(&sh::CHANGE_SERVICE, &words);
@@ -80,6 +112,36 @@ impl<const M: usize> Service<M> {
         }
         script
     }
+}
+
+/// Makes the step of a service, and a step of its own for what is done where another step changed something.
+fn run_service<'v, const M: usize>(
+    eval: &Evaluator<'v, '_, '_>,
+    make: &impl Fn(Verbs) -> Result<Service<M>, String>,
+    given: [OnChange<'v>; 2],
+    common: &Common<'v>,
+) -> starlark::Result<StepValue> {
+    const VERBS: [&str; 2] = ["restart", "reload"];
+    let [restarted, reloaded] = given.each_ref().map(|it| matches!(it, Either::Left(true)));
+    let is_on_change = given.iter().any(Either::is_right);
+    let service = match common.when {
+        Some(_) if is_on_change => {
+            Err("expected either when or `.changed` in restarted or reloaded".to_owned())
+        }
+        _ => make([(restarted, VERBS[0]), (reloaded, VERBS[1])]),
+    };
+    let is_good = service.is_ok();
+    let mut step = run(eval, service, common)?;
+    for (changed, verb) in given.into_iter().zip(VERBS) {
+        let Either::Right(changed) = changed else { continue };
+        if is_good {
+            let again = make([(true, verb), (false, "")]).map(Service::only_verb);
+            let common =
+                Common { name: common.name, when: Some(changed.to_value()), handler: common.handler };
+            step = step.and(run(eval, again, &common)?);
+        }
+    }
+    Ok(step)
 }
 
 impl<const M: usize> Operation for Service<M> {
@@ -98,6 +160,22 @@ impl<const M: usize> Operation for Service<M> {
 
     fn touches(&self) -> Vec<Area> {
         vec![Area::Services, Area::Entry("/etc/rc.conf".to_owned())]
+    }
+
+    fn depends(&self) -> Vec<Area> {
+        // A unit or a script of it that an earlier step brings is not known to the host yet.
+        let folders = [
+            "/etc/init.d",
+            "/etc/runlevels",
+            "/etc/rc.d",
+            "/usr/local/etc/rc.d",
+            "/etc/sv",
+            "/etc/systemd",
+            "/lib/systemd",
+            "/usr/lib/systemd",
+        ];
+        let trees = folders.into_iter().map(|folder| Area::Tree(folder.to_owned()));
+        trees.chain(self.touches()).collect()
     }
 
     fn risks(&self) -> Vec<Risk> {
@@ -126,325 +204,5 @@ impl<const M: usize> Operation for Service<M> {
             return Err(format!("expected a service, the host has none named `{}`", self.name));
         }
         Ok(Decision::from_to(probe, before, self.after(), self.action()))
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_server(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a service runs or not, and starts at boot or not.
-    ///
-    /// ```python
-    /// server.service("nginx", running = True, enabled = True)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager
-    /// * `running`: whether it is to run; None = as it is
-    /// * `restarted`: whether it is restarted: every time, so give it a `when`
-    /// * `reloaded`: whether it is reloaded: every time, so give it a `when`
-    /// * `enabled`: whether it starts at boot; as it is unless given
-    /// * `command`: another word for its script, which is run every time
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn service<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::Other(true))] running: NoneOr<bool>,
-        #[starlark(require = named, default = false)] restarted: bool,
-        #[starlark(require = named, default = false)] reloaded: bool,
-        #[starlark(require = named, default = NoneOr::None)] enabled: NoneOr<bool>,
-        #[starlark(require = named, default = NoneOr::None)] command: NoneOr<&'v str>,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || {
-            Service::<0>::new(
-                service,
-                given(running),
-                given(enabled),
-                [(restarted, "restart"), (reloaded, "reload")],
-                given(command),
-                "",
-            )
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_openrc(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a service runs or not, and starts at boot or not.
-    ///
-    /// ```python
-    /// openrc.service("nginx", running = True, enabled = True)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager
-    /// * `running`: whether it is to run; None = as it is
-    /// * `restarted`: whether it is restarted: every time, so give it a `when`
-    /// * `reloaded`: whether it is reloaded: every time, so give it a `when`
-    /// * `enabled`: whether it starts at boot; as it is unless given
-    /// * `command`: another word for its script, which is run every time
-    /// * `runlevel`: the runlevel that it starts in
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn service<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::Other(true))] running: NoneOr<bool>,
-        #[starlark(require = named, default = false)] restarted: bool,
-        #[starlark(require = named, default = false)] reloaded: bool,
-        #[starlark(require = named, default = NoneOr::None)] enabled: NoneOr<bool>,
-        #[starlark(require = named, default = NoneOr::None)] command: NoneOr<&'v str>,
-        #[starlark(require = named, default = "default")] runlevel: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || {
-            Service::<1>::new(
-                service,
-                given(running),
-                given(enabled),
-                [(restarted, "restart"), (reloaded, "reload")],
-                given(command),
-                checked_name("runlevel", runlevel)?.as_str(),
-            )
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_systemd(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a service runs or not, and starts at boot or not.
-    ///
-    /// ```python
-    /// systemd.service("nginx", running = True, enabled = True)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager
-    /// * `running`: whether it is to run; None = as it is
-    /// * `restarted`: whether it is restarted: every time, so give it a `when`
-    /// * `reloaded`: whether it is reloaded: every time, so give it a `when`
-    /// * `enabled`: whether it starts at boot; as it is unless given
-    /// * `command`: another word for its script, which is run every time
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn service<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::Other(true))] running: NoneOr<bool>,
-        #[starlark(require = named, default = false)] restarted: bool,
-        #[starlark(require = named, default = false)] reloaded: bool,
-        #[starlark(require = named, default = NoneOr::None)] enabled: NoneOr<bool>,
-        #[starlark(require = named, default = NoneOr::None)] command: NoneOr<&'v str>,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || {
-            Service::<2>::new(
-                service,
-                given(running),
-                given(enabled),
-                [(restarted, "restart"), (reloaded, "reload")],
-                given(command),
-                "",
-            )
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_runit(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a service runs or not, and starts at boot or not.
-    ///
-    /// ```python
-    /// runit.service("nginx", running = True, enabled = True)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager
-    /// * `running`: whether it is to run; None = as it is
-    /// * `restarted`: whether it is restarted: every time, so give it a `when`
-    /// * `reloaded`: whether it is reloaded: every time, so give it a `when`
-    /// * `enabled`: whether it starts at boot; as it is unless given
-    /// * `command`: another word for its script, which is run every time
-    /// * `svdir`: the directory of services that are run
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn service<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::Other(true))] running: NoneOr<bool>,
-        #[starlark(require = named, default = false)] restarted: bool,
-        #[starlark(require = named, default = false)] reloaded: bool,
-        #[starlark(require = named, default = NoneOr::None)] enabled: NoneOr<bool>,
-        #[starlark(require = named, default = NoneOr::None)] command: NoneOr<&'v str>,
-        #[starlark(require = named, default = "/var/service")] svdir: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || {
-            Service::<3>::new(
-                service,
-                given(running),
-                given(enabled),
-                [(restarted, "restart"), (reloaded, "reload")],
-                given(command),
-                checked_path("svdir", svdir)?.as_str(),
-            )
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_freebsd(builder: &mut GlobalsBuilder) {
-    /// Makes sure that a service runs or not, and starts at boot or not.
-    ///
-    /// ```python
-    /// freebsd.service("nginx", running = True, enabled = True)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager
-    /// * `running`: whether it is to run; None = as it is
-    /// * `restarted`: whether it is restarted: every time, so give it a `when`
-    /// * `reloaded`: whether it is reloaded: every time, so give it a `when`
-    /// * `enabled`: whether it starts at boot; as it is unless given
-    /// * `command`: another word for its script, which is run every time
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    #[expect(clippy::too_many_arguments, reason = "they are pyinfra's, each one by its name")]
-    fn service<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::Other(true))] running: NoneOr<bool>,
-        #[starlark(require = named, default = false)] restarted: bool,
-        #[starlark(require = named, default = false)] reloaded: bool,
-        #[starlark(require = named, default = NoneOr::None)] enabled: NoneOr<bool>,
-        #[starlark(require = named, default = NoneOr::None)] command: NoneOr<&'v str>,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || {
-            Service::<4>::new(
-                service,
-                given(running),
-                given(enabled),
-                [(restarted, "restart"), (reloaded, "reload")],
-                given(command),
-                "",
-            )
-        };
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-}
-
-#[starlark_module]
-pub(super) fn register_verbs(builder: &mut GlobalsBuilder) {
-    /// Reloads a service.
-    ///
-    /// ```python
-    /// service.reload("haproxy", when = cfg.changed)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager that the host has
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    fn reload<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Service::<5>::new(service, None, None, [(true, "reload"), (false, "")], None, "");
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-
-    /// Restarts a service.
-    ///
-    /// ```python
-    /// service.restart("haproxy", when = cfg.changed)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager that the host has
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    fn restart<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Service::<5>::new(service, None, None, [(true, "restart"), (false, "")], None, "");
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-
-    /// Starts a service.
-    ///
-    /// ```python
-    /// service.start("haproxy", when = cfg.changed)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager that the host has
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    fn start<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Service::<5>::new(service, None, None, [(true, "start"), (false, "")], None, "");
-        run(eval, make(), &Common { name: given(name), when, handler })
-    }
-
-    /// Stops a service.
-    ///
-    /// ```python
-    /// service.stop("haproxy", when = cfg.changed)
-    /// ```
-    ///
-    /// # Arguments
-    /// * `service`: its name for the service manager that the host has
-    /// * `name`: what it is for, shown in the plan
-    /// * `when`: `.changed` of other steps: it runs only if one of them changed something; or True or False
-    /// * `handler`: whether it waits until all other steps are done, and then runs once
-    fn stop<'v>(
-        service: &'v str,
-        #[starlark(require = named, default = NoneOr::None)] name: NoneOr<&'v str>,
-        #[starlark(require = named)] when: Option<Value<'v>>,
-        #[starlark(require = named, default = false)] handler: bool,
-        eval: &mut Evaluator<'v, '_, '_>,
-    ) -> starlark::Result<StepValue> {
-        let make = || Service::<5>::new(service, None, None, [(true, "stop"), (false, "")], None, "");
-        run(eval, make(), &Common { name: given(name), when, handler })
     }
 }

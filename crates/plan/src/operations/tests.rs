@@ -4,11 +4,16 @@
 mod applied;
 mod apply_twice;
 mod checkout;
+mod costs;
 mod determinism;
 mod fakes;
 mod fixtures;
 mod hostile;
+mod injection;
+mod own;
 mod pyinfra;
+mod sandbox;
 mod settings;
 pub(crate) mod team;
 mod transfer;
+mod waiting;

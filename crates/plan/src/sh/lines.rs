@@ -2,7 +2,7 @@
 //! special but the pattern's own characters (POSIX extended regular expressions).
 
 use super::Tool;
-use super::files::PUT_FILE;
+use super::files::{NEW_BESIDE, REPLACEABLE, SPARE, TAKE_PLACE};
 
 /// `line_state PATH PATTERN` prints the lines that match, or `absent` where there is no such file.
 pub(crate) static LINE_STATE: Tool = Tool {
@@ -10,32 +10,35 @@ pub(crate) static LINE_STATE: Tool = Tool {
     needs: &[],
     text: r#"line_state() {
 [ -f "$1" ] || { echo absent; return 0; }
-PATTERN=$2 awk '$0 ~ ENVIRON["PATTERN"] { print "= " $0 }' "$1" | head -c 65536
+PATTERN=$2 awk '$0 ~ ENVIRON["PATTERN"] { bytes += length($0) + 3; if (bytes > 65536) exit; print "= " $0 }' "$1"
 }
 "#,
 };
 
-/// `draft_of PATH` makes an empty file beside a file and puts its path into `new`.
+/// `draft_of PATH` makes an empty file beside a file and puts its path into `new`. Of one that is there it will be told
+/// later what it is to be; a new one is as it should be.
 pub(super) const DRAFT_OF: Tool = Tool {
     name: "draft_of",
-    needs: &[],
+    needs: &[&NEW_BESIDE],
     text: r#"draft_of() {
-new=$(mktemp "${1%/*}/.ifrit.XXXXXX")
+if [ -e "$1" ]; then new_beside "$1" 0600 - -; else new_beside "$1" 0644 - -; fi
 }
 "#,
 };
 
-/// `rewritten PATH BACKUP`: gives the file the content of `$new`, which is removed.
+/// `rewritten PATH BACKUP VALIDATE`: the file `$new`, which `draft_of` made, takes its place. VALIDATE is sh code that
+/// gets it as `$1`.
 pub(super) const REWRITTEN: Tool = Tool {
     name: "rewritten",
-    needs: &[&DRAFT_OF, &PUT_FILE],
+    needs: &[&DRAFT_OF, &REPLACEABLE, &SPARE, &TAKE_PLACE],
     text: r#"rewritten() {
-draft=$new
-if [ -n "$2" ] && [ -e "$1" ]; then cp -p "$1" "$1.$2" || { rm -f "$draft"; return 1; }; fi
-put_file "$draft" "$1" - - - ''
-status=$?
-rm -f "$draft"
-return $status
+left=$mode
+replaceable "$1" || { rm -f "$new"; return 1; }
+spare
+if [ ! -e "$1" ]; then mode=$left
+elif [ -n "$2" ]; then cp -p "$1" "$1.$2" || { rm -f "$new"; return 1; }
+fi
+take_place "$1" "$3"
 }
 "#,
 };
@@ -57,7 +60,7 @@ $0 ~ ENVIRON["PATTERN"] {
 }
 { print }
 END { if (!found && ENVIRON["HOW"] != "remove") print ENVIRON["LINE"] }' "$from" >"$new" || { rm -f "$new"; return 1; }
-rewritten "$1" "$5"
+rewritten "$1" "$5" ''
 }
 "#,
 };
@@ -88,7 +91,7 @@ function replaced(text, pattern, by,   out) {
   }
   return out text
 }
-{ new = replaced($0, ENVIRON["PATTERN"], ENVIRON["BY"]); if (new != $0) print "= " $0 }' "$1" | head -c 65536
+{ new = replaced($0, ENVIRON["PATTERN"], ENVIRON["BY"]); if (new != $0 && (bytes += length($0) + 3) <= 65536) print "= " $0 }' "$1"
 }
 "#,
 };
@@ -110,7 +113,7 @@ function replaced(text, pattern, by,   out) {
   return out text
 }
 { print replaced($0, ENVIRON["PATTERN"], ENVIRON["BY"]) }' "$1" >"$new" || { rm -f "$new"; return 1; }
-rewritten "$1" "$4"
+rewritten "$1" "$4" ''
 }
 "#,
 };
@@ -124,8 +127,8 @@ pub(crate) static BLOCK_STATE: Tool = Tool {
 FIRST=$2 LAST=$3 awk '
 $0 == ENVIRON["FIRST"] { inside = 1; found = 1; print "block"; next }
 $0 == ENVIRON["LAST"] { inside = 0; next }
-inside { print "= " $0 }
-END { if (!found) print "no block" }' "$1" | head -c 65536
+inside && (bytes += length($0) + 3) <= 65536 { print "= " $0 }
+END { if (!found) print "no block" }' "$1"
 }
 "#,
 };
@@ -161,7 +164,7 @@ $0 == ENVIRON["FIRST"] { block(); inside = 1; next }
 { print }
 !there && ENVIRON["WHERE"] == "after" && !done && $0 ~ ENVIRON["PATTERN"] { block() }
 END { if (bad) exit 1; block() }' "$from" "$from" >"$new" || { rm -f "$new"; return 1; }
-rewritten "$2" "$7"
+rewritten "$2" "$7" ''
 }
 "#,
 };

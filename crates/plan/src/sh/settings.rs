@@ -1,7 +1,6 @@
 //! Settings in files of the system: single lines, hosts(5), sshd_config(5), locales, jails.
 
 use super::Tool;
-use super::files::PUT_FILE;
 use super::lines::{DRAFT_OF, REWRITTEN};
 
 /// `set_line PATH PATTERN LINE` replaces the first line that matches and drops the others; where none does,
@@ -17,7 +16,7 @@ PATTERN=$2 LINE=$3 awk '
 $0 ~ ENVIRON["PATTERN"] { if (!found) print ENVIRON["LINE"]; found = 1; next }
 { print }
 END { if (!found) print ENVIRON["LINE"] }' "$from" >"$new" || { rm -f "$new"; return 1; }
-rewritten "$1" ''
+rewritten "$1" '' ''
 }
 "#,
 };
@@ -61,7 +60,7 @@ count == 0 { next }
   for (at = 2; at <= NF; at++) if ($at in wanted) has = 1; else kept = kept " " $at
   if (!has) print line; else if (kept != "") print $1 kept }
 END { if (ENVIRON["HOW"] == "set") entry() }' "$from" >"$new" || { rm -f "$new"; return 1; }
-rewritten "$1" ''
+rewritten "$1" '' ''
 }
 "##,
 };
@@ -90,10 +89,10 @@ index(ENVIRON["KEYWORDS"], " " keyword " ") && keyword != "" { print "also " lin
 /// lets `sshd -t` look at the file before it takes its place.
 pub(crate) static EDIT_SSHD: Tool = Tool {
     name: "edit_sshd",
-    needs: &[&DRAFT_OF, &PUT_FILE],
+    needs: &[&DRAFT_OF, &REWRITTEN],
     text: r##"edit_sshd() {
 draft_of "$2" || return
-draft=$new from=$2
+from=$2
 [ -e "$2" ] || from=/dev/null
 {
   printf '# BEGIN ifrit sshd.settings\n'
@@ -108,12 +107,9 @@ matched { print; next }
 keyword == "match" { matched = 1 }
 keyword != "" && !matched && index(ENVIRON["KEYWORDS"], " " keyword " ") { print "#" $0; next }
 { print }' "$from"
-} >"$draft" || { rm -f "$draft"; return 1; }
-put_file "$draft" "$2" - - - 'sshd=$(command -v sshd) || sshd=/usr/sbin/sshd
+} >"$new" || { rm -f "$new"; return 1; }
+rewritten "$2" '' 'sshd=$(command -v sshd) || sshd=/usr/sbin/sshd
 "$sshd" -t -f "$1"'
-status=$?
-rm -f "$draft"
-return $status
 }
 "##,
 };
@@ -144,7 +140,7 @@ part[1] != ENVIRON["NAME"] { print; next }
 ENVIRON["VERB"] == "enable" { print line; next }
 is_on { print "# " line; next }
 { print }' /etc/locale.gen >"$new" || { rm -f "$new"; return 1; }
-rewritten /etc/locale.gen '' && locale-gen
+rewritten /etc/locale.gen '' '' && locale-gen
 }
 "##,
 };

@@ -254,12 +254,12 @@ if [ -n "$1" ]; then printf '%s\n' "$table" | crontab -u "$1" -; else printf '%s
 "##,
 };
 
-/// `sysrc_state NAME FILE` prints the value of a setting of rc.conf(5); `absent` where it has none.
+/// `sysrc_state NAME FILE JAIL` prints the value of a setting of rc.conf(5); `absent` where it has none.
 pub(crate) static SYSRC_STATE: Tool = Tool {
     name: "sysrc_state",
     needs: &[],
     text: r#"sysrc_state() {
-set -- "$1" ${2:+-f "$2"}
+set -- "$1" ${2:+-f "$2"} ${3:+-j "$3"}
 name=$1
 shift
 value=$(sysrc "$@" -n "$name" 2>/dev/null) && printf '= %s\n' "$value" || echo absent
@@ -267,35 +267,14 @@ value=$(sysrc "$@" -n "$name" 2>/dev/null) && printf '= %s\n' "$value" || echo a
 "#,
 };
 
-/// `set_sysrc NAME ASSIGNMENT FILE`: an empty assignment removes the setting.
+/// `set_sysrc NAME ASSIGNMENT FILE JAIL`: an empty assignment removes the setting.
 pub(crate) static SET_SYSRC: Tool = Tool {
     name: "set_sysrc",
     needs: &[],
     text: r#"set_sysrc() {
-name=$1 change=$2 file=$3
-set -- sysrc
-[ -z "$file" ] || set -- "$@" -f "$file"
+name=$1 change=$2
+set -- sysrc ${3:+-f "$3"} ${4:+-j "$4"}
 if [ -n "$change" ]; then "$@" "$change" >/dev/null; else "$@" -x "$name"; fi
-}
-"#,
-};
-
-/// `wait_port PORT SECONDS` waits until something listens on a TCP port of the host.
-pub(crate) static WAIT_PORT: Tool = Tool {
-    name: "wait_port",
-    needs: &[],
-    text: r#"wait_port() {
-left=$2
-while :; do
-  if command -v nc >/dev/null 2>&1; then nc -z 127.0.0.1 "$1" >/dev/null 2>&1 && return 0
-  elif command -v ss >/dev/null 2>&1; then [ -z "$(ss -Hltn "sport = :$1")" ] || return 0
-  elif command -v sockstat >/dev/null 2>&1; then [ -z "$(sockstat -46lqp "$1")" ] || return 0
-  else netstat -ltn 2>/dev/null | grep -q "[:.]$1 " && return 0
-  fi
-  [ "$left" -gt 0 ] || { printf 'nothing listens on port %s\n' "$1" >&2; return 1; }
-  left=$((left - 1))
-  sleep 1
-done
 }
 "#,
 };
@@ -338,14 +317,14 @@ fi
 "#,
 };
 
-/// `reboot_in SECONDS` restarts the host after so many seconds, when nobody waits for it any more, and prints
-/// by what a restart can be told.
+/// `reboot_in SECONDS LIMIT` restarts the host after so many seconds, when nobody waits for it any more, and
+/// prints by what a restart can be told, and within how many seconds it should be back.
 pub(crate) static REBOOT: Tool = Tool {
     name: "reboot_in",
     needs: &[&BOOT_ID],
     text: r#"reboot_in() {
 command -v reboot >/dev/null 2>&1 || { echo 'there is no command reboot' >&2; return 1; }
-printf 'boot %s restarts in %s s\n' "$(boot_id)" "$1"
+printf 'boot %s restarts in %s s, within %s s\n' "$(boot_id)" "$1" "$2"
 (trap '' HUP; sleep "$1"; exec reboot) >/dev/null 2>&1 </dev/null &
 }
 "#,

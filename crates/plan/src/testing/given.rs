@@ -94,7 +94,9 @@ pub(super) fn answer(given: &[&Given], question: &Question) -> Answered {
     }
     let followed = match (tool, words.as_slice()) {
         ("file_state", [path, letters]) => path_of(given, path).map(|it| said(it.state(letters))),
-        ("show_file", [path]) => path_of(given, path).map(|it| it.content().map_or(FactAnswer::Absent, said)),
+        ("show_file", [path, ..]) => {
+            path_of(given, path).map(|it| it.content().map_or(FactAnswer::Absent, said))
+        }
         ("tree_state", [path, access @ ..]) => path_of(given, path).map(|it| said(it.tree(access))),
         ("paths_state", paths) => {
             let each = paths.iter().map(|path| path_of(given, path).map(PathGiven::presence));
@@ -118,6 +120,10 @@ pub(super) fn answer(given: &[&Given], question: &Question) -> Answered {
         ("run_command", [command]) => {
             command_of(given, command).map(|(status, output)| said(format!("{status}\n{output}")))
         }
+        ("own_state", [command]) => command_of(given, command).map(|(status, output)| match status {
+            0 => said(output),
+            status => said(format!("failed with {status}")),
+        }),
         ("sysctl_state", [key, file, value]) => sysctl(given, key, !file.is_empty(), value),
         ("keys_state", [user, ..]) => named(given, tool, user).map(|lines| said(marked(lines))),
         ("cron_state", [user, name, command]) => {

@@ -18,7 +18,7 @@ pub(super) fn lines(question: &Question) -> Vec<String> {
         }
         ("user_state", [name, ..]) => format!("testing.user({}, exists = True),", text(name)),
         ("group_state", [name, ..]) => format!("testing.group({}, exists = True),", text(name)),
-        ("guard_state" | "run_command", [command]) => {
+        ("guard_state" | "run_command" | "own_state", [command]) => {
             format!("testing.command({}, status = 0, stdout = \"\"),", text(command))
         }
         ("sysctl_state", [key, ..]) => format!("testing.sysctl({}, \"0\"),", text(key)),
@@ -29,6 +29,10 @@ pub(super) fn lines(question: &Question) -> Vec<String> {
         ("sysrc_state", [name, ..]) => format!("testing.sysrc({}, \"...\"),", text(name)),
         ("keys_state", [user, ..]) => format!("testing.authorized_keys({}, []),", text(user)),
         ("cron_state", [user, ..]) => format!("testing.crontab([], user = {}),", text(user)),
+        ("wait_state", [kind, what, wanted]) => {
+            let words = [text(kind), text(what), text(wanted)].join(", ");
+            format!("testing.answer(\"wait_state\", {words}, says = \"so\"),")
+        }
         ("os_release", _) => "testing.host(..., os = \"alpine:3.20\")".to_owned(),
         (tool, words) => {
             let words: String = words.iter().map(|word| format!(", {}", text(word))).collect();

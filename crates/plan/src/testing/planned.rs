@@ -1,8 +1,7 @@
 //! `testing.plan(...)`: the steps of a deploy for a host and facts that a test makes up.
 
 use lang::Deploy;
-use model::{Change, Code, Condition, Content, ContentPiece, DiffLine, Problem, SecretVersion, Step};
-use sha2::{Digest, Sha256};
+use model::{Change, Code, Condition, Content, ContentPiece, DiffLine, Place, Problem, Step};
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::Evaluator;
 use starlark::starlark_module;
@@ -11,6 +10,7 @@ use starlark::values::structs::{AllocStruct, StructRef};
 use starlark::values::{Heap, UnpackValue, Value};
 
 use super::given::{Given, answer};
+use super::given_facts::{any_secret, digest_with_names};
 use super::given_values::GivenValue;
 use super::host::{TestHost, inventory};
 use super::session::TestSession;
@@ -113,16 +113,14 @@ fn plan_for(
 ) -> starlark::Result<Planned> {
     let inventory = inventory(hosts)?;
     let Some(host) = hosts.first() else { return Err(failed(&[])) };
-    let secrets = |name: &str| Ok(SecretVersion { name: name.to_owned(), version: "1".to_owned() });
-    let secret_digest = |content: &Content| Some(Sha256::digest(revealed(content)).into());
     let view = HostView {
         inventory: &inventory,
         host: &host.host,
         os: host.os.as_ref(),
         assets: session.files.assets,
         folders: session.files.folders,
-        secrets: &secrets,
-        secret_digest: &secret_digest,
+        secrets: &any_secret,
+        secret_digest: &digest_with_names,
     };
     let mut facts = Facts::default();
     for passes in 0..=FACT_PASSES_MAX {
@@ -156,13 +154,23 @@ fn failed(problems: &[Problem]) -> starlark::Error {
     lang::fault(Code::TestFailed, format!("the deploy cannot be planned: {}", texts.join("; ")), None)
 }
 
-fn missing(mut lines: Vec<String>) -> starlark::Error {
+fn missing(lines: Vec<String>) -> starlark::Error {
+    let why = "the deploy asks for facts that the test does not give";
+    lang::fault(Code::TestFactMissing, why, Some(to_add(lines, "facts = [...]")))
+}
+
+/// Says what the constant `name` of a file does not say, as lines to add.
+pub(super) fn missing_problem(lines: Vec<String>, path: &str, name: &str) -> Problem {
+    let place = Place::File { path: path.to_owned() };
+    let why = format!("the deploy asks for facts that `{name}` does not give");
+    Problem::new(Code::TestFactMissing, place, why).with_hint(to_add(lines, &format!("{name} = [...]")))
+}
+
+fn to_add(mut lines: Vec<String>, what: &str) -> String {
     lines.sort();
     lines.dedup();
-    let why = "the deploy asks for facts that the test does not give";
     lines.truncate(LINES_MAX);
-    let hint = format!("add what is so to `facts = [...]`, for example:\n    {}", lines.join("\n    "));
-    lang::fault(Code::TestFactMissing, why, Some(hint))
+    format!("add what is so to `{what}`, for example:\n    {}", lines.join("\n    "))
 }
 
 fn name_of(step: &Step) -> String {
@@ -221,7 +229,7 @@ fn alloc_step<'v>(step: &Step, steps: &[Step], heap: Heap<'v>) -> Value<'v> {
 }
 
 /// Returns content with names in place of secrets.
-fn revealed(content: &Content) -> Vec<u8> {
+pub(super) fn revealed(content: &Content) -> Vec<u8> {
     let piece = |piece: &ContentPiece| match piece {
         ContentPiece::Plain(bytes) => bytes.clone(),
         ContentPiece::Secret(secret) => format!("<secret {}>", secret.name).into_bytes(),

@@ -1,5 +1,7 @@
 //! What `ifrit patch` asks and does, run in real shells with stand-ins for apk, apt and pkg.
 
+mod verify;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -11,23 +11,25 @@ use crate::Evaluated;
 use crate::facts::{FactAnswer, Facts, Question};
 
 /// What is different on purpose, by operation and case.
-const OTHERWISE: [(&str, &str, &str); 9] = [
-    ("files.directory", "add_force", "force is not there: a file is never removed for a directory"),
-    ("files.directory", "add_force_backup_dir", "force is not there"),
-    ("files.directory", "add_force_no_backup", "force is not there"),
-    ("files.link", "add_force_backup_dir", "force keeps no backup"),
-    ("files.link", "add_force_no_backup", "force keeps no backup"),
+const OTHERWISE: [(&str, &str, &str); 6] = [
+    ("files.file", "add_user_group_with_metachars", "a name with `;` or `$` is refused"),
+    ("files.file", "edit", "a mode is octal digits"),
     ("files.directory", "ignore_link_type", "a link is never taken for what it points to"),
     ("files.flags", "clear_no_flags", "no flags at all are a mistake"),
     ("files.flags", "set_no_flags", "no flags at all are a mistake"),
     ("openrc.service", "enable_quotes_injection", "a name with quotes is refused"),
 ];
 /// The operations that are compared.
-const OPERATIONS: [&str; 9] = [
+const OPERATIONS: [&str; 14] = [
     "files.directory",
+    "files.file",
     "files.link",
     "files.line",
     "files.flags",
+    "server.modprobe",
+    "server.sysctl",
+    "systemd.service",
+    "apt.packages",
     "server.etc_hosts",
     "apk.packages",
     "openrc.service",
@@ -126,6 +128,36 @@ fn service(facts: &Value, name: &str, fields: &str, runlevel: &str) -> String {
         .join("\n")
 }
 
+/// As `service_state` prints a unit of systemd; units without an ending are services.
+fn unit(facts: &Value, name: &str, fields: &str) -> Option<String> {
+    let name = if name.contains('.') { name.to_owned() } else { format!("{name}.service") };
+    let of = |fact: &str| facts.get(fact)?.as_object()?.values().next()?.get(&name)?.as_bool();
+    let mut lines = Vec::new();
+    if fields.contains('d') {
+        // pyinfra never knows.
+        lines.push("outdated");
+    }
+    if fields.contains('r') {
+        lines.push(if of("systemd.SystemdStatus")? { "running" } else { "stopped" });
+    }
+    if fields.contains('e') {
+        lines.push(if of("systemd.SystemdEnabled")? { "enabled" } else { "disabled" });
+    }
+    Some(lines.join("\n"))
+}
+
+/// As `sysctl_state` prints a setting that is not kept.
+fn sysctl(facts: &Value, key: &str) -> Option<String> {
+    let value = facts.get("server.Sysctl")?.as_object()?.values().next()?.get(key);
+    let words = match value {
+        None => return Some("runs ?".to_owned()),
+        Some(Value::Array(words)) => words.clone(),
+        Some(word) => vec![word.clone()],
+    };
+    let word = |word: &Value| word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+    Some(format!("runs {}", words.iter().map(word).collect::<Vec<_>>().join(" ")))
+}
+
 fn answer(facts: &Value, question: &Question) -> Option<String> {
     let words = question.arguments();
     match question.tool().name {
@@ -149,12 +181,19 @@ fn answer(facts: &Value, question: &Question) -> Option<String> {
         }
         "line_state" => lines(facts, &words[0], &words[1]),
         "package_state" => {
-            let installed = facts.get("apk.ApkPackages")?.as_object()?;
+            let packages = facts.get("apk.ApkPackages").or(facts.get("deb.DebPackages"));
+            let installed = packages?.as_object()?;
             let state = |name: &String| match installed.contains_key(name) {
                 true => format!("{name} {}", if words[1] == "latest" { "old" } else { "present" }),
                 false => format!("{name} absent"),
             };
             Some(words[2..].iter().map(state).collect::<Vec<_>>().join("\n"))
+        }
+        "service_state" if words[0] == "systemd" => unit(facts, &words[1], &words[2]),
+        "sysctl_state" if words[1].is_empty() => sysctl(facts, &words[0]),
+        "module_state" => {
+            let is_loaded = facts.get("server.KernelModules")?.get(&words[0]).is_some();
+            Some(if is_loaded { "loaded" } else { "absent" }.to_owned())
         }
         "service_state" => Some(service(facts, &words[1], &words[2], &words[3])),
         "group_state" => {

@@ -1,14 +1,18 @@
 //! Applying an approved plan to many hosts, and settling what a lost run left on them.
 //!
+//! A host that restarts between two of its steps is waited for, and gets the steps behind it in a new script.
 //! Hosts are independent: each has its own connection, its own deadline and its own outcome, and a dead
 //! one is *in doubt* and holds nobody. Waves are the only barriers. In the usual case a host costs one
 //! connection and one exec.
 
 mod conversation;
 mod host;
+mod leg;
+mod loss;
 mod options;
 mod report;
 mod request;
+mod restart;
 mod waves;
 
 use std::sync::Arc;
@@ -18,9 +22,12 @@ use tokio::sync::mpsc::Sender;
 pub use options::{ApplyOptions, FailureLimit, HealthCheck, StopSignal};
 pub use report::{Acknowledge, HostOutcome, HostReport, NotStarted, RunEvent, RunEventKind, RunReport};
 pub use request::{ApplyRequest, SecretSource, SettleRequest};
+pub use restart::{Restarting, await_restarts};
 
 use crate::connector::Connector;
+use crate::target::Target;
 use host::{Task, Work};
+pub use waves::HostWork;
 
 /// Applies an approved plan, wave by wave. Returns one report for each host of the plan that has a
 /// target, in the plan's order. Events are sent as they happen and waited for, so that whoever records
@@ -34,11 +41,22 @@ pub async fn apply(
     options: &ApplyOptions,
     events: Sender<RunEvent>,
 ) -> RunReport {
-    let ApplyRequest { plan, run, targets, earlier, failed, rerun, secrets } = request;
+    let ApplyRequest { plan, run, targets, earlier, restarts, failed, rerun, secrets } = request;
     let hosts = plan.plan().clone();
     let task = Task::Apply { secrets, rerun };
-    let work = Work { connector, options: options.clone(), run, earlier, task, events };
+    let work = Work { connector, options: options.clone(), run, earlier, restarts, task, events };
     waves::run(Arc::new(work), &hosts, targets, &failed).await
+}
+
+/// Applies an approved plan as [`apply`] does, with somebody else's hands: `work` does what is to be done at
+/// each host, and sends the events. `failed` as in [`ApplyRequest::failed`].
+pub async fn apply_with(
+    work: Arc<dyn HostWork>,
+    plan: &plan::ApprovedPlan,
+    targets: Vec<Target>,
+    failed: &std::collections::BTreeSet<model::HostName>,
+) -> RunReport {
+    waves::run(work, plan.plan(), targets, failed).await
 }
 
 /// Asks the hosts of a run what it left there: waits for scripts that still run, reads the journals, and
@@ -53,11 +71,11 @@ pub async fn settle(
     events: Sender<RunEvent>,
 ) -> RunReport {
     let SettleRequest { plan, run, targets } = request;
-    let earlier = std::collections::BTreeMap::new();
+    let (earlier, restarts) = Default::default();
     // What is only asked needs no order between hosts.
     let hosts = plan.hosts.iter().map(|host| host.host.clone()).collect();
     let plan = model::Plan { waves: vec![hosts], ..(*plan).clone() };
     let options = ApplyOptions { failures: FailureLimit::Percent(100), health: None, ..options.clone() };
-    let work = Work { connector, options, run, earlier, task: Task::Settle, events };
+    let work = Work { connector, options, run, earlier, restarts, task: Task::Settle, events };
     waves::run(Arc::new(work), &plan, targets, &std::collections::BTreeSet::new()).await
 }

@@ -26,6 +26,11 @@ impl Capture {
         self.is_over
     }
 
+    /// Says whether what was kept is all that came, and ends so.
+    pub(crate) fn ends_with(&self, end: &[u8]) -> bool {
+        !self.is_over && self.bytes.ends_with(end)
+    }
+
     /// Returns what was kept.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -44,9 +49,9 @@ mod tests {
         capture.push(b"c");
         assert!(!capture.is_over());
         capture.push(b"");
-        assert!(!capture.is_over());
+        assert!(!capture.is_over() && capture.ends_with(b"bc") && !capture.ends_with(b"ab"));
         capture.push(b"de");
-        assert!(capture.is_over());
+        assert!(capture.is_over() && !capture.ends_with(b"bc"));
         assert_eq!(capture.into_bytes(), b"abc");
     }
 }

@@ -112,7 +112,9 @@ impl Work {
     pub(crate) async fn ask(&self, target: &Target, requests: &FactRequests) -> Result<Answers, Problem> {
         let nonce = draw_nonce().map_err(|problem| problem(&target.host))?;
         let script = plan::script(requests, &nonce);
-        let output = self.exec(target, &script).await.map_err(|error| error.problem(&target.host))?;
+        let end = plan::end_of_answers(&nonce);
+        let output =
+            self.exec(target, &script, Some(&end)).await.map_err(|error| error.problem(&target.host))?;
         let answers = plan::read_answer(requests, &nonce, &output.stdout, output.end);
         if answers.is_empty() {
             let place = Place::Host { host: target.host.clone(), part: String::new() };
@@ -135,22 +137,30 @@ impl Work {
             Err(problem) => return failed(&target.host, started_at, problem(&target.host)),
         };
         let script = plan::script(requests, &nonce);
-        match self.exec(target, &script).await {
+        match self.exec(target, &script, None).await {
             Ok(output) => read(target, requests, &nonce, started_at, &output),
             Err(error) => failed(&target.host, started_at, error.problem(&target.host)),
         }
     }
 
     /// Runs the script, again after a while where the connection was refused or reset before a
-    /// byte of it was sent.
-    async fn exec(&self, target: &Target, script: &[u8]) -> Result<ExecOutput, ConnectError> {
+    /// byte of it was sent. With the end of the answer the shell may be kept.
+    async fn exec(
+        &self,
+        target: &Target,
+        script: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<ExecOutput, ConnectError> {
         let deadline = Instant::now() + self.limits.host_timeout;
         let mut backoff = self.limits.retry_backoff;
         let mut retries_left = self.limits.connect_retries_max;
         loop {
             let host_timeout = deadline.saturating_duration_since(Instant::now());
             let limits = Limits { host_timeout, ..self.limits.clone() };
-            let exec = self.connector.exec(target, script, &limits);
+            let exec = match end {
+                Some(end) => self.connector.ask(target, script, end, &limits),
+                None => self.connector.exec(target, script, &limits),
+            };
             let result = match timeout(host_timeout + GRACE, exec).await {
                 Ok(result) => result,
                 Err(_) => return Err(ConnectError::Overdue { after: self.limits.host_timeout }),

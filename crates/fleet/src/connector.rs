@@ -241,6 +241,9 @@ impl ConnectError {
             }
             Self::Forbidden(problem) => problem.hint.clone(),
             Self::Jump { name, source } => source.hint_at_jump(name, host),
+            Self::NotEscalated { program, said, .. } if said.contains("not found") => Some(format!(
+                "there is no {program} on the host: install it there, or name another program in `ssh.become`"
+            )),
             Self::NotEscalated { program, user, .. } => Some(match *program {
                 "doas" => format!("allow it in doas.conf on the host: `permit nopass {user}`"),
                 _ => format!("allow it in sudoers on the host: `{user} ALL=(root) NOPASSWD: ALL`"),
@@ -319,6 +322,20 @@ pub trait Connector: Send + Sync {
             Ok(output)
         })
     }
+
+    /// As [`Connector::exec`], for a script whose standard output ends with `end`: the shell need not end then, and
+    /// may be kept for the next script. An answer without that end is one that is not whole.
+    fn ask<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        end: &'a [u8],
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        // Who waits for the shell's end needs no other.
+        let _ = end;
+        self.exec(target, script, limits)
+    }
 }
 
 /// Both connectors, chosen by the target's connection.
@@ -353,6 +370,19 @@ impl Connector for AnyConnector {
         match target.connection {
             TargetConnection::Local => self.local.converse(target, script, talk, limits),
             TargetConnection::Ssh { .. } => self.ssh.converse(target, script, talk, limits),
+        }
+    }
+
+    fn ask<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        end: &'a [u8],
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        match target.connection {
+            TargetConnection::Local => self.local.ask(target, script, end, limits),
+            TargetConnection::Ssh { .. } => self.ssh.ask(target, script, end, limits),
         }
     }
 }

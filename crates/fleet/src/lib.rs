@@ -3,6 +3,7 @@
 
 mod apply;
 mod ask;
+mod banner;
 mod capture;
 mod collect;
 mod connector;
@@ -20,6 +21,7 @@ mod pattern;
 mod probe;
 mod root;
 mod session;
+mod shell;
 mod signing;
 mod ssh;
 mod ssh_config;
@@ -28,10 +30,12 @@ mod talk;
 mod target;
 
 pub use apply::{
-    Acknowledge, ApplyOptions, ApplyRequest, FailureLimit, HealthCheck, HostOutcome, HostReport, NotStarted,
-    RunEvent, RunEventKind, RunReport, SecretSource, SettleRequest, StopSignal, apply, settle,
+    Acknowledge, ApplyOptions, ApplyRequest, FailureLimit, HealthCheck, HostOutcome, HostReport, HostWork,
+    NotStarted, Restarting, RunEvent, RunEventKind, RunReport, SecretSource, SettleRequest, StopSignal,
+    apply, apply_with, await_restarts, settle,
 };
 pub use ask::ask;
+pub use banner::{Banner, banners};
 pub use collect::{Progress, ProgressState, collect, collect_each};
 pub use connector::{AnyConnector, ConnectError, Connector, ExecOutput};
 pub use host_key::fingerprint;
@@ -42,7 +46,7 @@ pub use local::LocalConnector;
 pub use probe::{ProbeError, ShownKey, probe_host_keys};
 pub use root::{ReadRootError, read_root};
 pub use signing::{SignError, sign, signing_keys};
-pub use ssh::SshConnector;
+pub use ssh::{Contacts, SshConnector};
 pub use ssh_config::{AgentChoice, Asked, IncludedFile, JumpSpec, Resolved, SshConfig, read_ssh_config};
 pub use talk::Talk;
 pub use target::{Access, Escalation, Jump, LoginKeys, Target, TargetConnection, Trust};

@@ -45,6 +45,22 @@ pub struct Limits {
     pub keepalive_unanswered_max: usize,
 }
 
+impl Limits {
+    /// Sets after how long without a sign of life a connection counts as dead; [`Limits::lost_after`] tells it.
+    /// A command that is merely silent gives signs of life: its host answers keepalives.
+    #[must_use]
+    pub fn with_lost_after(self, after: Duration) -> Self {
+        let questions = u32::try_from(self.keepalive_unanswered_max).unwrap_or(u32::MAX).saturating_add(1);
+        Self { keepalive_interval: after / questions, ..self }
+    }
+
+    /// Returns after how long without a sign of life a connection counts as dead. Default 40 s.
+    pub fn lost_after(&self) -> Duration {
+        let questions = u32::try_from(self.keepalive_unanswered_max).unwrap_or(u32::MAX).saturating_add(1);
+        self.keepalive_interval.saturating_mul(questions)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::capture::Capture;
 use crate::connector::{ConnectError, Connector, ExecOutput};
 use crate::limits::Limits;
-use crate::ssh::FIRST_BYTES;
+use crate::shell::FIRST_BYTES;
 use crate::talk::Talk;
 use crate::target::{Target, TargetConnection};
 

@@ -146,7 +146,7 @@ async fn shake_hands(
     check: KeyCheck,
     limits: &Limits,
 ) -> Result<Session, Failure> {
-    let (stream, leash) = BoundedStream::new(stream, bytes_max(limits));
+    let (stream, leash) = BoundedStream::new(stream, bytes_max(limits), limits.lost_after());
     let handle = russh::client::connect_stream(Arc::new(config), stream, check).await;
     Ok(Session { handle: handle.map_err(Failure::Handshake)?, leash, passage })
 }

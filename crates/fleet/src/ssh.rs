@@ -1,16 +1,16 @@
 //! The connector over SSH: one connection, one exec.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use model::HostName;
 use plan::StreamEnd;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
-use tokio::sync::mpsc::{Receiver, Sender};
+use russh::{Channel, Disconnect};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::capture::Capture;
 use crate::connector::{ConnectError, Connector, ExecOutput};
 use crate::escalation;
 use crate::identities::Identities;
@@ -20,19 +20,28 @@ use crate::limits::Limits;
 use crate::local::ENVIRONMENT;
 use crate::login::{Hop, Keys};
 use crate::session::{Endpoint, Session};
+use crate::shell::{Manner, Shell};
 use crate::talk::Talk;
 use crate::target::{Access, Escalation, Jump, Target, TargetConnection};
 
 /// How long saying goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The bytes of standard output kept of a script that is heard as it runs: enough to tell that it ran.
-pub(crate) const FIRST_BYTES: usize = 1 << 10;
 
 /// Runs scripts over SSH. One value is for one run: connections to jump hosts live as long as it.
 pub struct SshConnector {
     keys: Keys,
     jumps: Jumps,
     idle: Idle,
+    contacts: Mutex<HashMap<HostName, Contacts>>,
+}
+
+/// What a host has cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Contacts {
+    /// Logins to it. Jump hosts on the way do not count.
+    pub connections: u32,
+    /// Commands started on it.
+    pub execs: u32,
 }
 
 impl std::fmt::Debug for SshConnector {
@@ -44,7 +53,12 @@ impl std::fmt::Debug for SshConnector {
 impl SshConnector {
     /// Makes a connector. Key files are read once, before the first connection that they are for.
     pub fn new(identities: Identities) -> Self {
-        Self { keys: Keys::new(identities), jumps: Jumps::default(), idle: Idle::default() }
+        Self {
+            keys: Keys::new(identities),
+            jumps: Jumps::default(),
+            idle: Idle::default(),
+            contacts: Mutex::default(),
+        }
     }
 
     /// Keeps the connection to each host for its next exec, until [`SshConnector::close`].
@@ -57,6 +71,17 @@ impl SshConnector {
     /// Tells the hosts whose connections were kept that we leave.
     pub async fn close(&self) {
         futures::future::join_all(self.idle.drain().into_iter().map(say_goodbye)).await;
+    }
+
+    /// Returns what a host has cost so far.
+    pub fn contacts(&self, host: &HostName) -> Contacts {
+        let contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
+        contacts.get(host).copied().unwrap_or_default()
+    }
+
+    fn count(&self, host: &HostName, more: impl FnOnce(&mut Contacts)) {
+        let mut contacts = self.contacts.lock().unwrap_or_else(PoisonError::into_inner);
+        more(contacts.entry(host.clone()).or_default());
     }
 
     /// Returns the connection to the last of some jump hosts; `None` where there is none to go through.
@@ -72,8 +97,8 @@ impl SshConnector {
     async fn start(
         &self,
         target: &Target,
-        stdin: &[u8],
-        talk: Option<Talk>,
+        script: &[u8],
+        manner: Manner<'_>,
         limits: &Limits,
     ) -> Result<ExecOutput, ConnectError> {
         let TargetConnection::Ssh { address, port, user, pinned } = &target.connection else {
@@ -85,47 +110,62 @@ impl SshConnector {
         }
         let endpoint = Endpoint { address, port: *port };
         let hop = Hop { endpoint, user, pinned, trust: &access.trust, login: &access.login };
-        self.run(hop, target, stdin, talk, limits).await
+        self.run(hop, target, script, manner, limits).await
     }
 
     async fn run(
         &self,
         hop: Hop<'_>,
         target: &Target,
-        stdin: &[u8],
-        talk: Option<Talk>,
+        script: &[u8],
+        manner: Manner<'_>,
         limits: &Limits,
     ) -> Result<ExecOutput, ConnectError> {
         let access = &target.access;
         let deadline = Instant::now() + limits.host_timeout;
-        let (session, channel) = match self.again(target, hop.endpoint, deadline, limits).await {
-            Some(found) => found,
-            None => self.anew(hop, access, deadline, limits).await?,
-        };
         let escalation = escalation::needed(access.escalation, hop.user);
-        let output = exec(&session, channel, &command(escalation), stdin, talk, deadline, limits).await;
+        let (session, shell) = match self.again(target, hop.endpoint, deadline, limits).await {
+            Some(found) => found,
+            None => {
+                let (session, channel) = self.anew(hop, access, deadline, limits).await?;
+                self.count(&target.host, |contacts| contacts.connections += 1);
+                (session, Shell::to_start(channel))
+            }
+        };
+        if !shell.is_started() {
+            self.count(&target.host, |contacts| contacts.execs += 1);
+        }
+        let is_exhausted = || session.leash.is_exhausted();
+        let answer = shell.run(&command(escalation), script, manner, is_exhausted, deadline, limits).await;
+        let (output, shell) = match answer {
+            Ok((output, shell)) => (Ok(output), shell),
+            Err(error) => (Err(error), None),
+        };
         // Cut short, a host may still have much to say: no goodbye then.
         if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete)
-            && let Some(session) = self.idle.keep(target, session)
+            && let Some(session) = self.idle.keep(target, session, shell)
         {
             say_goodbye(session).await;
         }
         escalation::check(escalation, hop.user, output?)
     }
 
-    /// Opens a channel on a connection that was kept. Where that fails nothing was sent yet, and a new
-    /// connection may do better.
+    /// Takes a connection that was kept, with the shell that waits there, or with a channel for another. Where there
+    /// is none nothing was sent yet, and a new connection may do better.
     async fn again(
         &self,
         target: &Target,
         endpoint: Endpoint<'_>,
         deadline: Instant,
         limits: &Limits,
-    ) -> Option<(Session, Channel<Msg>)> {
-        let session = self.idle.take(target)?;
+    ) -> Option<(Session, Shell)> {
+        let (session, shell) = self.idle.take(target)?;
+        if let Some(shell) = shell.and_then(Shell::if_waiting) {
+            return Some((session, shell));
+        }
         let deadline = deadline.min(Instant::now() + limits.connect_timeout);
         let channel = open_channel(&session, endpoint, deadline, limits).await.ok()?;
-        Some((session, channel))
+        Some((session, Shell::to_start(channel)))
     }
 
     /// Logs in and opens a channel.
@@ -167,7 +207,7 @@ impl Connector for SshConnector {
         stdin: &'a [u8],
         limits: &'a Limits,
     ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
-        Box::pin(self.start(target, stdin, None, limits))
+        Box::pin(self.start(target, stdin, Manner::Run, limits))
     }
 
     fn converse<'a>(
@@ -177,45 +217,18 @@ impl Connector for SshConnector {
         talk: Talk,
         limits: &'a Limits,
     ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
-        Box::pin(self.start(target, script, Some(talk), limits))
+        Box::pin(self.start(target, script, Manner::Talk(talk), limits))
     }
-}
 
-/// Sends command and script (and end of file, unless somebody goes on talking) in one go, without
-/// waiting for the host's consent, and reads what comes.
-async fn exec(
-    session: &Session,
-    channel: Channel<Msg>,
-    command: &str,
-    stdin: &[u8],
-    talk: Option<Talk>,
-    deadline: Instant,
-    limits: &Limits,
-) -> Result<ExecOutput, ConnectError> {
-    let (read_half, write_half) = channel.split();
-    let (input, output) = talk.map(|talk| (talk.input, talk.output)).unzip();
-    let mut answer = Reading::new(limits, output);
-    let send = send(&write_half, command, stdin, input);
-    let result = {
-        let receive = receive(read_half, &mut answer);
-        tokio::pin!(send, receive);
-        // A host that ends early leaves the script unsent: then its answer counts, not our sending.
-        let both = async {
-            tokio::select! {
-                biased;
-                ended = &mut receive => ended,
-                _ = &mut send => receive.await,
-            }
-        };
-        timeout_at(deadline, both).await
-    };
-    let end = match result {
-        Err(_) => StreamEnd::TimedOut,
-        Ok(Err(why)) => return Err(ConnectError::Refused { why: why.to_owned() }),
-        Ok(Ok(_)) if session.leash.is_exhausted() => StreamEnd::TooLarge,
-        Ok(Ok(end)) => end,
-    };
-    Ok(answer.finish(end))
+    fn ask<'a>(
+        &'a self,
+        target: &'a Target,
+        script: &'a [u8],
+        end: &'a [u8],
+        limits: &'a Limits,
+    ) -> BoxFuture<'a, Result<ExecOutput, ConnectError>> {
+        Box::pin(self.start(target, script, Manner::Ask { end }, limits))
+    }
 }
 
 /// What runs on the host: a POSIX shell that reads its standard input, with nothing of the login's
@@ -223,95 +236,6 @@ async fn exec(
 fn command(escalation: Escalation) -> String {
     let variables: String = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value} ")).collect();
     format!("{}/usr/bin/env -i {variables}/bin/sh", escalation::prefix(escalation))
-}
-
-async fn send(
-    channel: &ChannelWriteHalf<Msg>,
-    command: &str,
-    stdin: &[u8],
-    more: Option<Receiver<Vec<u8>>>,
-) -> Result<(), russh::Error> {
-    channel.exec(true, command).await?;
-    channel.data_bytes(stdin.to_vec()).await?;
-    if let Some(mut more) = more {
-        while let Some(bytes) = more.recv().await {
-            channel.data_bytes(bytes).await?;
-        }
-    }
-    channel.eof().await
-}
-
-/// What came so far.
-struct Reading {
-    stdout: Capture,
-    /// Who hears standard output as it comes; then only its first bytes are kept.
-    output: Option<Sender<Vec<u8>>>,
-    bytes_left: usize,
-    stderr: Capture,
-    exit_status: Option<u32>,
-    has_exited: bool,
-    has_ended: bool,
-}
-
-impl Reading {
-    fn new(limits: &Limits, output: Option<Sender<Vec<u8>>>) -> Self {
-        let kept = if output.is_some() { FIRST_BYTES } else { limits.stdout_bytes_max };
-        Self {
-            stdout: Capture::new(kept),
-            output,
-            bytes_left: limits.stdout_bytes_max,
-            stderr: Capture::new(limits.stderr_bytes_max),
-            exit_status: None,
-            has_exited: false,
-            has_ended: false,
-        }
-    }
-
-    /// Takes standard output. Says whether more of it is wanted.
-    async fn take(&mut self, data: &[u8]) -> bool {
-        self.stdout.push(data);
-        let fits = self.bytes_left.min(data.len());
-        self.bytes_left -= fits;
-        match &self.output {
-            Some(output) => output.send(data[..fits].to_vec()).await.is_ok() && fits == data.len(),
-            None => !self.stdout.is_over(),
-        }
-    }
-
-    fn finish(self, end: StreamEnd) -> ExecOutput {
-        let (stdout, stderr) = (self.stdout.into_bytes(), self.stderr.into_bytes());
-        ExecOutput { stdout, stderr, exit_status: self.exit_status, end }
-    }
-}
-
-/// Reads until the channel closes. An error = the host would not run the command.
-async fn receive(mut channel: ChannelReadHalf, reading: &mut Reading) -> Result<StreamEnd, &'static str> {
-    while let Some(message) = channel.wait().await {
-        match message {
-            ChannelMsg::Data { data } => {
-                let is_wanted = reading.take(&data).await;
-                if !is_wanted {
-                    return Ok(StreamEnd::TooLarge);
-                }
-            }
-            // 1 is the only kind that RFC 4254 (section 5.2) knows.
-            ChannelMsg::ExtendedData { data, .. } => reading.stderr.push(&data),
-            ChannelMsg::ExitStatus { exit_status } => {
-                reading.exit_status = Some(exit_status);
-                reading.has_exited = true;
-            }
-            ChannelMsg::ExitSignal { .. } => reading.has_exited = true,
-            ChannelMsg::Failure => return Err("it answered exec with a failure"),
-            ChannelMsg::Eof => reading.has_ended = true,
-            ChannelMsg::Close => {
-                reading.has_ended = true;
-                break;
-            }
-            _ => {}
-        }
-    }
-    let is_whole = reading.has_exited && reading.has_ended;
-    Ok(if is_whole { StreamEnd::Complete } else { StreamEnd::Cut })
 }
 
 /// Tells the host that we leave, so that its log shows no reset connection. Costs no round trip.

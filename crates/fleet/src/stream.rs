@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The stream's end given to the SSH library. The library runs a session in a task of its own and
 /// notices a dropped handle only between key exchanges, so a host that stalls one would keep task
@@ -17,6 +19,10 @@ pub(crate) struct BoundedStream<S> {
     cut: oneshot::Receiver<()>,
     bytes_left: Arc<AtomicUsize>,
     is_exhausted: Arc<AtomicBool>,
+    /// How long the other side may take no byte. The library sends no keepalive while it writes.
+    stall_limit: Duration,
+    /// Ends a write that has waited since it was set.
+    stall: Option<Pin<Box<Sleep>>>,
 }
 
 /// The owner's end: dropping it cuts the stream.
@@ -41,8 +47,9 @@ impl Leash {
 }
 
 impl<S> BoundedStream<S> {
-    /// Wraps a stream; at most `bytes_max` are read from it, counted before decryption.
-    pub(crate) fn new(stream: S, bytes_max: usize) -> (Self, Leash) {
+    /// Wraps a stream; at most `bytes_max` are read from it, counted before decryption, and a write waits
+    /// for at most `stall_limit` until the other side takes something.
+    pub(crate) fn new(stream: S, bytes_max: usize, stall_limit: Duration) -> (Self, Leash) {
         let (sender, receiver) = oneshot::channel();
         let is_exhausted = Arc::new(AtomicBool::new(false));
         let bytes_left = Arc::new(AtomicUsize::new(bytes_max));
@@ -51,13 +58,34 @@ impl<S> BoundedStream<S> {
             bytes_left: Arc::clone(&bytes_left),
             is_exhausted: Arc::clone(&is_exhausted),
         };
-        (Self { stream, cut: receiver, bytes_left, is_exhausted }, leash)
+        (Self { stream, cut: receiver, bytes_left, is_exhausted, stall_limit, stall: None }, leash)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match Pin::new(&mut self.cut).poll(context) {
             Poll::Pending => Ok(()),
             Poll::Ready(_) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "given up by ifrit")),
+        }
+    }
+
+    /// Ends a write that has waited for too long.
+    fn check_stall<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stall = None;
+            return written;
+        }
+        let limit = self.stall_limit;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        match stall.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the other side takes no more bytes",
+            ))),
         }
     }
 }
@@ -89,7 +117,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_write(context, data)
+        let written = Pin::new(&mut self.stream).poll_write(context, data);
+        self.check_stall(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -99,5 +128,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_ends_where_nobody_takes_it_and_goes_on_where_somebody_does() {
+        let limit = Duration::from_millis(100);
+        let (near, _far) = tokio::io::duplex(16);
+        let (mut stream, _leash) = BoundedStream::new(near, 0, limit);
+        let error = stream.write_all(&[0; 64]).await.expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+
+        let (near, mut far) = tokio::io::duplex(16);
+        let (mut stream, _leash) = BoundedStream::new(near, 0, limit);
+        let reader = tokio::spawn(async move { far.read_exact(&mut [0; 64]).await.map(drop) });
+        stream.write_all(&[0; 64]).await.expect("somebody reads");
+        reader.await.expect("no panic").expect("all of it");
     }
 }

@@ -2,30 +2,38 @@
 
 use std::time::Duration;
 
-use model::{HostPlan, StepOutcome};
-use plan::Nonce;
+use model::{HostPlan, Problem, StepOutcome};
 use plan::apply::{ApplyEvent, OutcomeReader, Refusal, StepReport, acknowledgement};
+use plan::{Nonce, StreamEnd};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::host::{Task, Work, lost_problem};
+use super::host::{Task, Work};
+use super::leg::Leg;
+use super::loss::{Lost, Why};
 use super::report::{Acknowledge, HostOutcome, HostReport, RunEventKind};
 use crate::connector::ExecOutput;
 
 /// How much longer than it should a host may say nothing.
 const GRACE: Duration = Duration::from_secs(10);
+/// The slowest link that a script is waited for on, in bytes per second: 32 KiB/s.
+const LINK_BYTES_PER_SEC: usize = 32 << 10;
 
 /// What a host's script has said so far.
 pub(super) struct Conversation<'a> {
     work: &'a Work,
+    /// The host's whole plan.
     plan: &'a HostPlan,
+    /// What of it this script takes.
+    leg: &'a Leg,
     nonce: &'a Nonce,
     reader: OutcomeReader,
     printed: Receiver<Vec<u8>>,
     /// `None` once nothing more will be said to it: then its standard input ends.
     say: Option<Sender<Vec<u8>>>,
-    /// How long connecting may take, jump hosts included.
+    /// How long connecting and sending the script may take, jump hosts included.
     connecting: Duration,
+    /// What is known of each step of the whole plan.
     steps: Vec<StepReport>,
     began: bool,
     /// The step at work.
@@ -33,7 +41,22 @@ pub(super) struct Conversation<'a> {
     /// The last step that it told an end of.
     last: Option<usize>,
     ended: Option<Ended>,
-    why_lost: &'static str,
+    why_lost: Why,
+}
+
+/// What one script is about.
+pub(super) struct About<'a> {
+    /// The host's whole plan.
+    pub plan: &'a HostPlan,
+    pub leg: &'a Leg,
+    /// What is known of each step of the whole plan.
+    pub steps: Vec<StepReport>,
+    pub nonce: &'a Nonce,
+    pub reader: OutcomeReader,
+    /// The bytes of the script.
+    pub bytes: usize,
+    /// How long connecting may take, jump hosts included.
+    pub connecting: Duration,
 }
 
 /// How the script has ended.
@@ -46,30 +69,27 @@ pub(super) enum Ended {
 impl<'a> Conversation<'a> {
     pub(super) fn new(
         work: &'a Work,
-        plan: &'a HostPlan,
-        nonce: &'a Nonce,
-        reader: OutcomeReader,
+        about: About<'a>,
         printed: Receiver<Vec<u8>>,
         say: Sender<Vec<u8>>,
-        connecting: Duration,
     ) -> Self {
-        let steps = work.blank(plan);
-        let why_lost = "the connection was lost before the host had told of its end";
-        let say = Some(say);
+        let About { plan, leg, steps, nonce, reader, bytes, connecting } = about;
+        let sending = u64::try_from(bytes / LINK_BYTES_PER_SEC).unwrap_or(u64::MAX);
         Self {
             work,
             plan,
+            leg,
             nonce,
             reader,
             printed,
-            say,
-            connecting,
+            say: Some(say),
+            connecting: connecting.saturating_add(Duration::from_secs(sending)),
             steps,
             began: false,
             open: None,
             last: None,
             ended: None,
-            why_lost,
+            why_lost: Why::Disconnected,
         }
     }
 
@@ -77,7 +97,8 @@ impl<'a> Conversation<'a> {
     /// whether the host has come to its end.
     pub(super) async fn listen(&mut self, deadline: Instant) -> bool {
         while self.ended.is_none() {
-            let silence = Instant::now() + self.silence();
+            let limit = self.silence();
+            let silence = Instant::now() + limit;
             match timeout_at(deadline.min(silence), self.printed.recv()).await {
                 Ok(Some(bytes)) => {
                     for event in self.reader.push(&bytes) {
@@ -86,7 +107,10 @@ impl<'a> Conversation<'a> {
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    self.why_lost = "the host said nothing for longer than its step may take";
+                    self.why_lost = match silence < deadline {
+                        true => Why::Silent(limit),
+                        false => Why::Overdue(self.work.host_limit(self.plan)),
+                    };
                     self.printed.close();
                     self.say = None;
                     break;
@@ -113,7 +137,7 @@ impl<'a> Conversation<'a> {
             Some(Ended::Done) => self.outcome(),
             Some(Ended::Refused(refusal)) => HostOutcome::Refused(refusal.clone()),
             None => {
-                problem = Some(lost_problem(&self.plan.host, self.why_lost, output));
+                problem = Some(self.lost(output));
                 if let Some(step) = self.open.and_then(|open| steps.get_mut(open)) {
                     step.outcome = StepOutcome::InDoubt;
                 }
@@ -121,6 +145,21 @@ impl<'a> Conversation<'a> {
             }
         };
         HostReport { host: self.plan.host.clone(), outcome, steps, problem }
+    }
+
+    fn lost(&self, output: Option<&ExecOutput>) -> Problem {
+        let why = match (self.why_lost, output.map(|output| output.end)) {
+            // The connector's own clock may have struck first.
+            (Why::Disconnected, Some(StreamEnd::TimedOut)) => Why::Overdue(self.work.host_limit(self.plan)),
+            (why, _) => why,
+        };
+        let (run, plan, open, has_begun) = (&self.work.run, self.plan, self.open, self.began);
+        Lost { run, plan, has_begun, open, why }.problem(output)
+    }
+
+    /// Says whether the host goes on after this script.
+    pub(super) fn is_halfway(&self) -> bool {
+        !self.leg.is_last && self.ended == Some(Ended::Done) && self.outcome() == HostOutcome::Done
     }
 
     /// Returns the outcome of a host that came to its end.
@@ -162,23 +201,32 @@ impl<'a> Conversation<'a> {
             }
             ApplyEvent::Done => {
                 self.ended = Some(Ended::Done);
-                self.acknowledge().await;
+                let is_recorded = self.acknowledge().await;
+                // What is not on record must not be built upon.
+                if !is_recorded && self.is_halfway() {
+                    (self.ended, self.why_lost) = (None, Why::Unrecorded);
+                    self.printed.close();
+                }
                 self.say = None;
             }
         }
     }
 
-    /// Gives the report away, and lets the host forget it once it is on record.
-    async fn acknowledge(&mut self) {
+    /// Gives the report away, and lets the host forget it once it is on record. Says whether it is.
+    async fn acknowledge(&mut self) -> bool {
         let (acknowledge, recorded) = Acknowledge::new();
         let report = Box::new(self.report(None));
-        self.work.tell(&self.plan.host, RunEventKind::Finished { report, acknowledge }).await;
-        if let Ok(Ok(())) = timeout(self.work.options.apply.ack_limit, recorded).await
-            && let Some(say) = &self.say
-        {
+        let kind = match self.is_halfway() {
+            true => RunEventKind::Halfway { report, acknowledge },
+            false => RunEventKind::Finished { report, acknowledge },
+        };
+        self.work.tell(&self.plan.host, kind).await;
+        let is_recorded = matches!(timeout(self.work.options.apply.ack_limit, recorded).await, Ok(Ok(())));
+        if is_recorded && let Some(say) = &self.say {
             // Where the connection has ended, the host keeps its journal.
             say.send(acknowledgement(self.nonce)).await.ok();
         }
+        is_recorded
     }
 
     /// Returns how long the host may say nothing now.

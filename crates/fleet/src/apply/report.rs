@@ -34,6 +34,15 @@ pub enum RunEventKind {
         /// What came of it.
         report: StepReport,
     },
+    /// Its steps so far are done, and the others come after it has restarted, in a new script.
+    Halfway {
+        /// All that is known; to be put on record as the end is.
+        report: Box<HostReport>,
+        /// To be used once the report is on record; without it, the host goes no further.
+        acknowledge: Acknowledge,
+    },
+    /// It restarts, and is waited for.
+    Restarting,
     /// Nothing more will come of it.
     Finished {
         /// All that is known.
@@ -50,7 +59,7 @@ pub struct Acknowledge(Option<oneshot::Sender<()>>);
 
 impl Acknowledge {
     /// One that nobody waits for.
-    pub(crate) fn idle() -> Self {
+    pub fn idle() -> Self {
         Self(None)
     }
 
@@ -111,7 +120,7 @@ pub enum HostOutcome {
     Settled,
     /// It takes no script now; nothing was done.
     Refused(Refusal),
-    /// It was not reached; nothing was sent.
+    /// It was not reached, or is not back from a restart; nothing was sent that is not told of in its steps.
     Unreachable,
     /// It was lost on the way: its script may be at work, done or dead. To be settled.
     InDoubt {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::{HostName, Plan, RunId, SecretVersion, StepOutcome};
-use plan::ApprovedPlan;
 use plan::apply::SecretBytes;
+use plan::{ApprovedPlan, Restart};
 
 use crate::target::Target;
 
@@ -23,6 +23,9 @@ pub struct ApplyRequest {
     pub targets: Vec<Target>,
     /// What earlier contacts of this run told of each host's steps; empty for a new run.
     pub earlier: BTreeMap<HostName, BTreeMap<usize, StepOutcome>>,
+    /// Hosts whose last step that was taken has begun a restart: none of their further steps is taken before
+    /// they are back from it.
+    pub restarts: BTreeMap<HostName, Restart>,
     /// Hosts of the plan that are not well and get no target here: claimed by another run, or failed at an
     /// earlier contact of this run. After their wave they count as failed.
     pub failed: BTreeSet<HostName>,

@@ -3,17 +3,54 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use model::{HostName, HostPlan, Plan, Step};
+use plan::apply::StepReport;
 use tokio::task::JoinSet;
 
 use super::host::Work;
-use super::report::{HostOutcome, HostReport, NotStarted, RunReport, blank};
+use super::options::ApplyOptions;
+use super::report::{HostOutcome, HostReport, NotStarted, RunReport};
 use crate::target::Target;
+
+/// What is done at one host of a run: by ifrit's own script, or by another program that brings hosts into a
+/// state. Waves, failures and stopping are the same for both.
+pub trait HostWork: Send + Sync + 'static {
+    /// Returns how the run is done.
+    fn options(&self) -> &ApplyOptions;
+
+    /// Returns the reports of a host's steps as they are before it is contacted.
+    fn blank(&self, plan: &HostPlan) -> Vec<StepReport>;
+
+    /// Does all that is to be done at a host, tells it, and comes back within the host's deadline.
+    fn run(&self, plan: Arc<HostPlan>, target: Target) -> BoxFuture<'_, HostReport>;
+
+    /// Returns the report of a host whose task broke.
+    fn lost(&self, plan: &HostPlan) -> HostReport;
+}
+
+impl HostWork for Work {
+    fn options(&self) -> &ApplyOptions {
+        &self.options
+    }
+
+    fn blank(&self, plan: &HostPlan) -> Vec<StepReport> {
+        Self::blank(self, plan)
+    }
+
+    fn run(&self, plan: Arc<HostPlan>, target: Target) -> BoxFuture<'_, HostReport> {
+        Box::pin(async move { Self::run(self, &plan, &target).await })
+    }
+
+    fn lost(&self, plan: &HostPlan) -> HostReport {
+        Self::lost(self, plan)
+    }
+}
 
 /// Works through a plan's waves. `failed` are hosts that get no turn and count as failures of their wave, so
 /// that what a canary had to prove is not taken as proven.
 pub(super) async fn run(
-    work: Arc<Work>,
+    work: Arc<dyn HostWork>,
     plan: &Plan,
     targets: Vec<Target>,
     failed: &BTreeSet<HostName>,
@@ -38,7 +75,7 @@ pub(super) async fn run(
 }
 
 struct Progress {
-    work: Arc<Work>,
+    work: Arc<dyn HostWork>,
     reports: HashMap<HostName, HostReport>,
     /// The hosts of the waves begun so far that have something to do, those done earlier too.
     begun: usize,
@@ -57,11 +94,11 @@ impl Progress {
         let mut plans = HashMap::new();
         let mut has_begun = false;
         loop {
-            while running.len() < self.work.options.parallel.max(1) && !self.is_stopped() {
+            while running.len() < self.work.options().parallel.max(1) && !self.is_stopped() {
                 let Some((plan, target)) = waiting.next() else { break };
                 has_begun = true;
                 let (work, its_plan) = (Arc::clone(&self.work), Arc::clone(&plan));
-                let task = running.spawn(async move { Box::pin(work.run(&its_plan, &target)).await });
+                let task = running.spawn(async move { work.run(its_plan, target).await });
                 plans.insert(task.id(), plan);
             }
             let Some(joined) = running.join_next_with_id().await else { break };
@@ -73,7 +110,7 @@ impl Progress {
         }
         for (plan, _) in waiting {
             let why = self.stopped.clone().unwrap_or(NotStarted::Stopped);
-            let steps = blank(&plan, self.work.earlier.get(&plan.host));
+            let steps = self.work.blank(&plan);
             let (host, outcome) = (plan.host.clone(), HostOutcome::NotStarted(why));
             self.reports.insert(plan.host.clone(), HostReport { host, outcome, steps, problem: None });
         }
@@ -91,13 +128,13 @@ impl Progress {
 
     fn count_failures(&mut self, failures: usize) {
         self.failed += failures;
-        if self.stopped.is_none() && self.work.options.failures.is_exceeded(self.failed, self.begun) {
+        if self.stopped.is_none() && self.work.options().failures.is_exceeded(self.failed, self.begun) {
             self.stopped = Some(NotStarted::TooManyFailures { failed: self.failed });
         }
     }
 
     fn is_stopped(&mut self) -> bool {
-        if self.stopped.is_none() && self.work.options.stop.is_requested() {
+        if self.stopped.is_none() && self.work.options().stop.is_requested() {
             self.stopped = Some(NotStarted::Stopped);
         }
         self.stopped.is_some()
@@ -105,7 +142,7 @@ impl Progress {
 
     async fn check_health(&mut self, hosts: &[HostName]) {
         let reports = || hosts.iter().filter_map(|host| self.reports.get(host)).cloned().collect();
-        if let Some(health) = &self.work.options.health
+        if let Some(health) = &self.work.options().health
             && let Err(why) = health(reports()).await
         {
             self.stopped = Some(NotStarted::Unhealthy { why });

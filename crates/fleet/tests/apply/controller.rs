@@ -100,8 +100,16 @@ pub fn main() {
             _ => BTreeMap::new(),
         };
         let (plan, secrets) = (Arc::new(plans::approved(plan)), Arc::new(|_: &_| None));
-        let request =
-            ApplyRequest { plan, run, targets, earlier, failed: BTreeSet::new(), rerun: false, secrets };
+        let request = ApplyRequest {
+            plan,
+            run,
+            targets,
+            earlier,
+            failed: BTreeSet::new(),
+            rerun: false,
+            secrets,
+            restarts: BTreeMap::new(),
+        };
         let (sender, receiver) = channel(8);
         let recorder = tokio::spawn(record(receiver));
         let report = apply(request, connector(), &options, sender).await;

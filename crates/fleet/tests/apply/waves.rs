@@ -82,6 +82,7 @@ async fn run_without(waves: &[&[&str]], absent: &[&str], options: ApplyOptions) 
         run: RunId::from_bytes([9; 16]),
         targets: names.iter().filter(|name| !absent.contains(&name.as_str())).map(target).collect(),
         earlier: BTreeMap::new(),
+        restarts: BTreeMap::new(),
         failed: absent.iter().map(|host| name(host)).collect(),
         rerun: false,
         secrets: Arc::new(|_| None),

@@ -9,6 +9,7 @@ mod fake;
 mod hostile;
 mod keys;
 mod real;
+mod shell;
 mod sshd;
 mod way;
 

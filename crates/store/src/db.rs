@@ -15,6 +15,7 @@ use tokio::fs::OpenOptions;
 
 use crate::census::Counted;
 use crate::error::StoreError;
+use crate::record_log::AppendQueue;
 use crate::sql::Tx;
 use crate::url::{DatabaseUrl, Location};
 
@@ -82,6 +83,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../migrations/sqlite/0006_plans_runs_record.sql"),
         include_str!("../migrations/postgres/0006_plans_runs_record.sql"),
     ),
+    (
+        7,
+        "checkpoints of the audit record",
+        include_str!("../migrations/sqlite/0007_checkpoints.sql"),
+        include_str!("../migrations/postgres/0007_checkpoints.sql"),
+    ),
+    (
+        8,
+        "incidents, evidence, exceptions",
+        include_str!("../migrations/sqlite/0008_incidents.sql"),
+        include_str!("../migrations/postgres/0008_incidents.sql"),
+    ),
 ];
 
 /// Everything that was seen or done, in one database. Cheap to clone; clones share connections.
@@ -90,6 +103,8 @@ pub struct Store {
     db: Db,
     /// The last census of now, for as long as nothing is recorded.
     pub(crate) counted: Arc<Mutex<Option<Counted>>>,
+    /// Audit records that wait to be written.
+    pub(crate) appends: Arc<AppendQueue>,
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +125,7 @@ impl Store {
             Location::Sqlite(path) => Db::Sqlite(open_sqlite(path, url).await?),
             Location::Postgres(options) => Db::Postgres(open_postgres(options, url).await?),
         };
-        Ok(Self { db, counted: Arc::default() })
+        Ok(Self { db, counted: Arc::default(), appends: Arc::default() })
     }
 
     /// Closes every connection and waits for it; SQLite's log file is then folded into the database.

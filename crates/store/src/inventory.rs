@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::Store;
 use crate::error::StoreError;
+use crate::exceptions::sync_exceptions;
 use crate::ingest::jails::open_declared;
 use crate::package_set::{ContentHash, hash_part};
 use crate::posting::{PostingChanges, SET_TABLES, load_sets};
@@ -34,7 +35,7 @@ enum Standing {
 }
 
 impl Store {
-    /// Brings clients, hosts and services in line with the inventory: new hosts are added, vanished ones
+    /// Brings clients, hosts, services and exceptions in line with the inventory: new hosts are added, vanished ones
     /// retired, returned ones revived. Calling it again with the same inventory changes nothing and
     /// costs one read, so every run may begin with it.
     ///
@@ -67,6 +68,7 @@ impl Store {
         let clients = sync_clients(&mut tx, inventory).await?;
         let changes = sync_hosts(&mut tx, inventory, &clients, now).await?;
         sync_services(&mut tx, inventory, &clients).await?;
+        sync_exceptions(&mut tx, inventory).await?;
         tx.execute(
             "INSERT INTO inventory_sync (id, content_hash, source_hash, synced_at) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET content_hash = excluded.content_hash, \
@@ -111,6 +113,7 @@ fn content_hash(inventory: &Inventory) -> ContentHash {
     for service in &inventory.services {
         hash_service(&mut hasher, service);
     }
+    hash_exceptions(&mut hasher, inventory);
     hasher.finalize().into()
 }
 
@@ -128,6 +131,21 @@ fn hash_service(hasher: &mut Sha256, service: &Service) {
     hash_part(hasher, if service.is_critical { "critical" } else { "" });
     let hosts: Vec<String> = service.hosts.iter().map(ToString::to_string).collect();
     hash_part(hasher, &words(&hosts));
+}
+
+/// Which hosts an exception is for follows from more than is stored: from tags, groups, sites.
+fn hash_exceptions(hasher: &mut Sha256, inventory: &Inventory) {
+    let selectors: Vec<_> = inventory.exceptions.iter().map(|exception| &exception.hosts).collect();
+    for (exception, hosts) in inventory.exceptions.iter().zip(inventory.selected(&selectors)) {
+        hash_part(hasher, "exception");
+        hash_part(hasher, exception.vulnerability.as_str());
+        hash_part(hasher, &exception.hosts.to_string());
+        hash_part(hasher, exception.owner.as_str());
+        hash_part(hasher, &exception.reason);
+        hash_part(hasher, &exception.until.as_microsecond().to_string());
+        let hosts: Vec<String> = hosts.iter().map(|host| host.name.to_string()).collect();
+        hash_part(hasher, &words(&hosts));
+    }
 }
 
 fn address(host: &Host) -> Option<&str> {

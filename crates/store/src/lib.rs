@@ -29,7 +29,11 @@
 //! - `feed_document`: the documents that the content of each feed was read from, as fetched.
 //! - `plan`, `approval`, `run`, `host_claim`: what is to be done to hosts, who said yes, what became of it,
 //!   and who works on a host now.
-//! - `audit_record`: the append-only record of intents and outcomes, each with the leaf hash of a Merkle tree.
+//! - `audit_record`: the append-only record of intents and outcomes, each with the leaf hash of a Merkle tree;
+//!   `audit_checkpoint`: what was signed of that tree, `audit_anchor`: where that was brought to.
+//! - `incident` and `incident_*`, `evidence`: emergencies and exercises with their hosts, clocks, plans and
+//!   runs; what was seen when fixes were verified. `evidence` is append-only.
+//! - `exception`, `exception_host`: what the inventory declares to be left open, and where.
 //! - `secret`: secrets, sealed with a key that is never in the database ([`SealingKey`]).
 //!
 //! # Invariants
@@ -52,11 +56,14 @@ mod db;
 mod declared;
 mod digest;
 mod error;
+mod exceptions;
 mod feed;
+mod history;
 mod host_keys;
 mod host_page;
 mod host_set;
 mod hosts;
+mod incidents;
 mod ingest;
 mod inventory;
 mod item;
@@ -92,9 +99,16 @@ pub use changes::{CHANGES_PAGE_MOMENTS, Change, ChangeEvent, ChangePage, ChangeQ
 pub use clients::ClientRecord;
 pub use db::Store;
 pub use error::{StoreCause, StoreError, StoreErrorKind};
+pub use exceptions::DeclaredException;
 pub use feed::{DocumentRecord, NewDocument, NewNews, NewScores, NewsRecord, ScoresReport};
+pub use history::SetInterval;
 pub use host_page::HostLine;
 pub use host_set::HostSet;
+pub use incidents::{
+    EVIDENCE_OUTPUT_BYTES_MAX, EvidenceRecord, INCIDENT_RECORDS_MAX, IncidentDetail, IncidentFinding,
+    IncidentHost, IncidentHostState, IncidentLink, IncidentMark, IncidentRecord, NewEvidence, NewIncident,
+    NewMark,
+};
 pub use ingest::INGEST_BATCH_HOSTS;
 pub use item::{Item, ItemKind, manager_word, transport_word};
 pub use maintenance::{DatabaseCheck, backup, check, restore};
@@ -106,8 +120,9 @@ pub use record::{
     PostingDifference, PostingDifferenceKind, SnapshotOutcome, SnapshotReport, SyncOutcome, SyncRecord,
 };
 pub use record_log::{
-    NewRecord, RECORDS_PAGE_MAX, RecordBody, RecordEntry, RecordKind, RecordNumber, RecordValue,
-    canonical_record, leaf_hash,
+    AnchorRecord, CheckpointRecord, NewRecord, RECORD_FAULTS_MAX, RECORDS_PAGE_MAX, RecordBody, RecordEntry,
+    RecordFault, RecordFaultKind, RecordFilter, RecordKind, RecordLine, RecordNumber, RecordValue,
+    RecordWalk, SealedRecord, canonical_record, leaf_hash,
 };
 pub use runs::{
     HostClaim, HostEnd, HostIntent, HostStart, NewRun, RunDetail, RunHostRecord, RunHostState, RunRecord,

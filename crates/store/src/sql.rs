@@ -243,6 +243,29 @@ impl Tx {
         Ok(decoded)
     }
 
+    /// Runs a query whose text was put together from constants and returns its rows as they came, for somebody
+    /// else to decode on another thread.
+    pub(crate) async fn fetch_raw(
+        &mut self,
+        sql: String,
+        values: Vec<Value<'_>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let what = self.what;
+        let fetched = match &mut self.connection {
+            Connection::Sqlite(transaction) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(values)?);
+                let rows = query.fetch(&mut **transaction).map_ok(Row::Sqlite);
+                rows.try_collect().await
+            }
+            Connection::Postgres(transaction) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(values)?);
+                let rows = query.fetch(&mut **transaction).map_ok(Row::Postgres);
+                rows.try_collect().await
+            }
+        };
+        fetched.map_err(|error| StoreError::from_driver(what, error))
+    }
+
     async fn execute_text(
         &mut self,
         sql: String,
@@ -290,6 +313,27 @@ impl Tx {
                 self.execute_text(sql, values, false).await?;
             }
         }
+    }
+
+    /// As [`Tx::execute_rows`], in statements of 1, 2, 4... rows, each of which is prepared once: for lists of any
+    /// length that come all the time, of which preparing would cost more than running.
+    pub(crate) async fn execute_rows_prepared<const N: usize>(
+        &mut self,
+        head: &str,
+        rows: Vec<[Value<'_>; N]>,
+    ) -> Result<(), StoreError> {
+        let rows_max = ROWS_PER_STATEMENT.min(PARAMETERS_MAX / N);
+        let mut left = rows.len();
+        let mut rows = rows.into_iter();
+        while left > 0 {
+            let count = (1 << left.ilog2()).min(rows_max);
+            let mut values = Vec::with_capacity(count * N);
+            values.extend(rows.by_ref().take(count).flatten());
+            let sql = self.with_rows(head, "", count, N);
+            self.execute_text(sql, values, true).await?;
+            left -= count;
+        }
+        Ok(())
     }
 
     /// Runs `head (..), (..), ... tail` as a query for as many rows as there are and decodes what comes.

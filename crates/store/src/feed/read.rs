@@ -49,6 +49,20 @@ impl Store {
         advisories_by_id(&mut tx, known.into_iter().collect(), Moment(known_at)).await
     }
 
+    /// Returns when a feed first brought an advisory that is known by one of these ids, in whatever case; `None`
+    /// where none ever did. What a later revision says of its ids does not count for an earlier one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn first_known(&self, ids: &[VulnerabilityId]) -> Result<Option<Timestamp>, StoreError> {
+        let mut tx = self.read(READ_ADVISORIES).await?;
+        let head = "SELECT min(a.known_from) FROM advisory a JOIN advisory_alias l ON l.advisory_id = a.id \
+                    WHERE l.alias IN (VALUES";
+        let aliases = ids.iter().map(|id| [id.as_str().to_ascii_uppercase().into()]).collect();
+        let found = tx.fetch_rows(head, ")", aliases, |row| row.time_or_null(0)).await?;
+        Ok(found.into_iter().flatten().min())
+    }
+
     /// Returns every advisory that counts, now or at a time by what was known then, and names one of these
     /// packages, source or binary, sorted by feed, then key. Every advisory with a pattern of one of their
     /// ecosystems is among them: this is what everything that is installed is matched with.

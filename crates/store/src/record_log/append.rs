@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::record::ClientScope;
 use crate::sql::{Row, Tx, Value};
 
-const WHAT: &str = "write the audit record";
+pub(super) const WHAT: &str = "write the audit record";
 
 /// Writes records and returns their numbers in the same order.
 pub(crate) async fn append_records(
@@ -29,10 +29,9 @@ pub(crate) async fn append_records(
     let numbers: Vec<_> = (first..).map(RecordNumber).take(records.len()).collect();
     let fitted: Vec<NewRecord> = records.iter().map(fitted).collect();
     let rows = numbers.iter().zip(&fitted).map(|(number, record)| row(*number, record, &clients)).collect();
-    tx.execute_rows(
+    tx.execute_rows_prepared(
         "INSERT INTO audit_record (number, format, at, kind, answers, actor, via, client_id, target, action, \
          reason, plan_hash, git_commit, before_hash, after_hash, outcome, body, salt, leaf_hash) VALUES",
-        "",
         rows,
     )
     .await?;

@@ -121,7 +121,7 @@ impl RecordValue {
 }
 
 /// Writes a string as RFC 8785 §3.2.2.2 wants it; what needs no escape stays.
-fn write_text(out: &mut String, text: &str) {
+pub(super) fn write_text(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

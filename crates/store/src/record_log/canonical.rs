@@ -128,7 +128,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Writes a time to the microsecond, which is as fine as it is kept.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     let whole = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
     format!("{whole:.6}")
 }

@@ -8,6 +8,11 @@
 mod append;
 mod body;
 mod canonical;
+mod checkpoint;
+mod lines;
+mod queue;
+mod raw;
+mod walk;
 
 use std::fmt;
 
@@ -24,15 +29,19 @@ use crate::via::Via;
 
 pub use body::{RecordBody, RecordValue};
 pub use canonical::{canonical_record, leaf_hash};
+pub use checkpoint::{AnchorRecord, CheckpointRecord};
+pub use lines::{RecordFilter, RecordLine};
+pub use walk::{RECORD_FAULTS_MAX, RecordFault, RecordFaultKind, RecordWalk, SealedRecord};
 
 pub(crate) use append::append_records;
+pub(crate) use queue::AppendQueue;
 
 /// Records that one call returns at most.
 pub const RECORDS_PAGE_MAX: u32 = 10_000;
 
 const READ_RECORDS: &str = "read the audit record";
 
-const RECORDS: &str = "SELECT r.number, r.format, r.at, r.kind, r.answers, r.actor, r.via, c.name, r.target, \
+pub(crate) const RECORDS: &str = "SELECT r.number, r.format, r.at, r.kind, r.answers, r.actor, r.via, c.name, r.target, \
     r.action, r.reason, r.plan_hash, r.git_commit, r.before_hash, r.after_hash, r.outcome, r.body, r.salt, \
     r.leaf_hash FROM audit_record r LEFT JOIN client c ON c.id = r.client_id WHERE 1 = 1";
 
@@ -129,15 +138,17 @@ impl Store {
         Ok(*numbers.first().expect("invariant: each record gets a number"))
     }
 
-    /// Writes records, all of them or none, and returns their numbers in the same order.
+    /// Writes records, all of them or none, and returns their numbers in the same order. Calls that wait at the same
+    /// time share a transaction; where one of them breaks a rule, the others do not suffer. A call that is dropped
+    /// may still be written, whole.
     ///
     /// # Errors
     /// As [`Store::append`].
     pub async fn append_all(&self, records: &[NewRecord]) -> Result<Vec<RecordNumber>, StoreError> {
-        let mut tx = self.write("write the audit record").await?;
-        let numbers = append_records(&mut tx, records).await?;
-        tx.commit().await?;
-        Ok(numbers)
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.append_in_group(records).await
     }
 
     /// Returns the records in the scope from a number on, in their order, at most [`RECORDS_PAGE_MAX`].
@@ -187,6 +198,19 @@ impl Store {
         fetch(&mut tx, query, limit).await
     }
 
+    /// Counts the records in the scope up to a number.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::TooMany`] clients.
+    pub async fn record_count_to(&self, scope: &ClientScope, to: RecordNumber) -> Result<u64, StoreError> {
+        let mut tx = self.read(READ_RECORDS).await?;
+        let head = "SELECT count(*) FROM audit_record r WHERE 1 = 1";
+        let mut query = ScopedQuery::new(&tx, head, "r.client_id", scope)?;
+        query.push(" AND r.number <=").push_value(to.0);
+        let counted = query.fetch(&mut tx, |row| row.get::<i64>(0)).await?;
+        Ok(counted.first().map_or(0, |count| count.unsigned_abs()))
+    }
+
     /// Counts the records in the scope.
     ///
     /// # Errors
@@ -206,7 +230,7 @@ async fn fetch(tx: &mut Tx, mut query: ScopedQuery<'_>, limit: u32) -> Result<Ve
 }
 
 /// Reads a record and holds it against its leaf hash.
-fn read_record(row: &Row) -> Result<RecordEntry, sqlx::Error> {
+pub(crate) fn read_record(row: &Row) -> Result<RecordEntry, sqlx::Error> {
     let number: i64 = row.get(0)?;
     let damaged = |what: String| sqlx::Error::Decode(format!("audit record {number}: {what}").into());
     let format: i64 = row.get(1)?;

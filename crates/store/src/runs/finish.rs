@@ -1,11 +1,11 @@
 //! Recording what became of hosts, and of runs.
 
 use jiff::Timestamp;
-use model::RunId;
+use model::{HostName, RunId};
 
 use super::begin::{RunHost, hosts_of, place};
 use super::steps::insert_steps;
-use super::{HostEnd, RunHostState};
+use super::{HostEnd, RunHostState, RunStep};
 use crate::db::Store;
 use crate::error::StoreError;
 use crate::problem_text::write_problems;
@@ -37,6 +37,30 @@ impl Store {
             insert_steps(&mut tx, run, host, &end.steps).await?;
         }
         append_records(&mut tx, &records).await?;
+        tx.commit().await
+    }
+
+    /// Records what came of steps of hosts that a run goes on to work on, all in one transaction. Steps that
+    /// are on record already are replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownHost`] for a host that is not in the run; [`StoreError::Refused`] where a host is
+    /// not started, or named twice; [`StoreError::Busy`], [`StoreError::Database`].
+    pub async fn record_steps(
+        &self,
+        run: &RunId,
+        told: &[(HostName, Vec<RunStep>)],
+    ) -> Result<(), StoreError> {
+        const WHAT: &str = "record what was done so far";
+        let mut tx = self.write(WHAT).await?;
+        let hosts = hosts_of(&mut tx, WHAT, run, told.iter().map(|(host, _)| host)).await?;
+        for ((name, steps), host) in told.iter().zip(&hosts) {
+            if host.state != RunHostState::Started {
+                let why = format!("host {name} is {}, expected started", host.state.as_str());
+                return Err(StoreError::Refused { what: WHAT, why });
+            }
+            insert_steps(&mut tx, run, host, steps).await?;
+        }
         tx.commit().await
     }
 

@@ -22,7 +22,8 @@ fn snapshot<'a>(feed: &'a FeedName, advisories: &'a [Advisory]) -> NewSnapshot<'
     }
 }
 
-async fn sync(store: &Store, feed: &str, advisories: &[Advisory], second: i64) -> SnapshotReport {
+/// Records advisories as all that a feed holds.
+pub async fn sync(store: &Store, feed: &str, advisories: &[Advisory], second: i64) -> SnapshotReport {
     let feed = FeedName::new(feed);
     store.record_snapshot(&snapshot(&feed, advisories), at(second)).await.expect("recorded")
 }

@@ -8,6 +8,7 @@ mod feed_parts;
 mod feeds;
 mod fleet;
 mod history;
+mod incidents;
 mod inventory;
 mod keys;
 mod maintenance;
@@ -114,6 +115,17 @@ suite! {
     history::undeclared_hosts_are_reported,
     history::hostile_texts_come_back_harmless,
     history::more_hosts_than_a_batch_are_recorded,
+    incidents::an_incident_comes_back_as_it_was_opened,
+    incidents::incidents_are_numbered_within_their_year,
+    incidents::an_incident_goes_its_way,
+    incidents::what_cannot_be_said_of_an_incident_is_refused,
+    incidents::evidence_is_kept_and_cannot_be_changed,
+    incidents::the_time_line_is_the_incidents_own,
+    incidents::an_incident_is_seen_through_the_scope,
+    incidents::exceptions_are_those_of_the_last_inventory,
+    incidents::an_exception_of_a_host_is_for_its_jails,
+    incidents::it_is_known_since_when_a_host_has_something,
+    incidents::the_first_word_of_a_feed_is_known,
     inventory::hosts_are_added_retired_and_revived,
     inventory::a_host_that_moves_leaves_its_history,
     inventory::the_same_inventory_changes_nothing,
@@ -142,6 +154,8 @@ suite! {
     record_log::records_come_back_in_their_order,
     record_log::an_intent_has_one_outcome,
     record_log::several_writers_leave_no_gap,
+    record_log::appends_at_the_same_time_do_not_suffer_from_each_other,
+    record_log::the_tree_grows_and_checkpoints_are_only_added_to,
     record_log::records_are_seen_through_the_scope,
     record_log::what_is_on_record_cannot_be_changed,
     record_log::a_changed_record_is_named,

@@ -132,7 +132,8 @@ pub async fn a_boot_time_may_wobble(place: Place) {
     assert_eq!(observed(&store, "a", None).await.booted_at, Some(at(35)));
 }
 
-fn jail(name: &str, packages: &[&str]) -> ObservedJail {
+/// A running jail with these packages (`name=version`).
+pub fn jail(name: &str, packages: &[&str]) -> ObservedJail {
     let os = OsRelease {
         id: "freebsd".to_owned(),
         version: "14.1-RELEASE-p5".to_owned(),

@@ -1,12 +1,14 @@
 //! The audit record.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use model::ClientName;
+use model::merkle::{Frontier, MerkleTree};
 use proptest::prelude::*;
 use store::{
-    ClientScope, NewRecord, RecordBody, RecordEntry, RecordKind, RecordNumber, Store, StoreError, Via,
-    canonical_record, leaf_hash,
+    ClientScope, NewRecord, RecordBody, RecordEntry, RecordFilter, RecordKind, RecordNumber, Store,
+    StoreError, Via, canonical_record, leaf_hash,
 };
 use tokio::task::JoinSet;
 
@@ -163,6 +165,120 @@ pub async fn several_writers_leave_no_gap(place: Place) {
     assert_eq!(actions.len(), 40);
 }
 
+pub async fn appends_at_the_same_time_do_not_suffer_from_each_other(place: Place) {
+    let store = place.open().await;
+    let open = store.append(&intent("open")).await.expect("written");
+    let mut writers = JoinSet::new();
+    for writer in 0..40 {
+        let store = store.clone();
+        writers.spawn(async move {
+            let own = format!("w{writer}");
+            let batch = match writer {
+                // Breaks a rule; the second of these two does, whichever that is; the client is nobody's.
+                7 => vec![event(&own), outcome(RecordNumber(99), &own)],
+                8 | 9 => vec![event(&own), outcome(open, &own)],
+                10 => vec![of_client(event(&own), "nobody")],
+                _ => vec![event(&own); 1 + writer % 3],
+            };
+            (writer, batch.len(), store.append_all(&batch).await)
+        });
+    }
+    let (mut written, mut refused) = (1, Vec::new());
+    while let Some(done) = writers.join_next().await {
+        match done.expect("a writer") {
+            (writer, len, Ok(numbers)) => {
+                assert_eq!(numbers.len(), len);
+                assert!(numbers.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "{numbers:?}");
+                let kept = store.records(&ALL, numbers[0], 1).await.expect("read");
+                assert_eq!(
+                    kept[0].record.action,
+                    format!("w{writer}"),
+                    "its own records, under its own numbers"
+                );
+                written += len;
+            }
+            (writer, _, Err(error)) => {
+                assert!(matches!(error, StoreError::Refused { .. } | StoreError::NoSuch { .. }), "{error:?}");
+                refused.push(writer);
+            }
+        }
+    }
+    refused.sort_unstable();
+    assert!(refused == [7, 8, 10] || refused == [7, 9, 10], "{refused:?}");
+    assert_eq!(all(&store).await.len(), written);
+    // The queue goes on after that.
+    store.append(&event("last")).await.expect("written");
+}
+
+pub async fn the_tree_grows_and_checkpoints_are_only_added_to(place: Place) {
+    let store = place.open().await;
+    store.sync_inventory(&inventory(&["acme/a"]), None, at(0)).await.expect("synced");
+    assert_eq!(
+        (store.record_origin().await.expect("read"), store.last_checkpoint().await.expect("read")),
+        (None, None)
+    );
+    assert_eq!(store.name_record("first").await.expect("named"), "first");
+    assert_eq!(store.name_record("second").await.expect("named"), "first", "once and for all");
+    store.append_all(&[event("a"), full(), event("c")]).await.expect("written");
+    let three = store.grow_tree(Frontier::default()).await.expect("sound");
+    assert!(store.save_checkpoint(&three, "note of 3", at(5)).await.expect("kept"));
+    assert!(!store.save_checkpoint(&three, "again", at(6)).await.expect("there is one"));
+    store.append_all(&[event("d"), event("e")]).await.expect("written");
+    let last = store.last_checkpoint().await.expect("read").expect("there is one");
+    assert_eq!((last.size, last.root, last.note.as_str(), last.at), (3, three.root(), "note of 3", at(5)));
+    let five = store.grow_tree(last.tree.expect("a tree")).await.expect("sound");
+    assert_eq!(
+        store.grow_tree(Frontier::default()).await.expect("sound"),
+        five,
+        "from the frontier or from nothing"
+    );
+    assert!(store.save_checkpoint(&five, "note of 5", at(7)).await.expect("kept"));
+    let sizes: BTreeSet<u64> = [0, 3, 5, 6].into();
+    let walk = store.walk_record(&sizes).await.expect("walked");
+    assert_eq!((walk.records, walk.last_number, &walk.tree), (5, 5, &five));
+    assert_eq!(walk.roots, BTreeMap::from([(3, three.root()), (5, five.root())]));
+    let tree: MerkleTree = store.record_leaves(5).await.expect("read").into_iter().collect();
+    assert_eq!(tree.root(5), Some(five.root()));
+    let sealed = store.sealed_records(&only(&["acme"]), 1, 9).await.expect("read");
+    assert_eq!(sealed.iter().map(|it| it.number).collect::<Vec<_>>(), [2]);
+    assert_eq!(store.record_count_to(&ALL, RecordNumber(3)).await.expect("read"), 3);
+    let beyond = five.roots().to_vec();
+    let beyond = Frontier::from_parts(6, beyond).expect("two trees");
+    let refused = store.save_checkpoint(&beyond, "x", at(8)).await.expect_err("there are no 6 records");
+    assert!(matches!(refused, StoreError::Refused { .. }), "{refused:?}");
+    let mut statements = vec![
+        "UPDATE audit_checkpoint SET note = ''".to_owned(),
+        "DELETE FROM audit_checkpoint".to_owned(),
+        "UPDATE audit_origin SET origin = ''".to_owned(),
+        "DELETE FROM audit_origin".to_owned(),
+        "INSERT INTO audit_checkpoint SELECT 4, root, at, note, frontier FROM audit_checkpoint WHERE size = 3".to_owned(),
+    ];
+    if !place.is_postgres() {
+        statements.push("REPLACE INTO audit_checkpoint SELECT * FROM audit_checkpoint".to_owned());
+        statements.push("REPLACE INTO audit_origin VALUES (1, 'x')".to_owned());
+    }
+    for statement in statements {
+        let error = try_execute(&place, &statement).await.expect_err(&statement);
+        assert!(error.to_string().contains("append-only"), "{statement}: {error}");
+    }
+    anchors_are_kept(&store).await;
+}
+
+async fn anchors_are_kept(store: &Store) {
+    store.note_anchor("git", 3, at(5), None).await.expect("kept");
+    store.note_anchor("git", 5, at(6), Some("no")).await.expect("kept");
+    store.note_anchor("file:x", 5, at(6), Some("full")).await.expect("kept");
+    let anchors = store.anchors().await.expect("read");
+    let told: Vec<_> = anchors
+        .iter()
+        .map(|it| (it.place.as_str(), it.arrived, it.tried_at, it.problem.as_deref()))
+        .collect();
+    let expected = [("file:x", None, at(6), Some("full")), ("git", Some((3, at(5))), at(6), Some("no"))];
+    assert_eq!(told, expected, "what arrived stays known");
+    store.note_anchor("git", 5, at(7), None).await.expect("kept");
+    assert_eq!(store.anchors().await.expect("read")[1].arrived, Some((5, at(7))));
+}
+
 pub async fn records_are_seen_through_the_scope(place: Place) {
     let store = place.open().await;
     store.sync_inventory(&inventory(&["acme/a", "zeta/z"]), None, at(0)).await.expect("synced");
@@ -183,6 +299,12 @@ pub async fn records_are_seen_through_the_scope(place: Place) {
         last.reverse();
         assert_eq!(last, expected);
         assert_eq!(store.record_count(&scope).await.expect("read"), expected.len() as u64);
+        let to = RecordNumber(i64::MAX);
+        assert_eq!(store.record_count_to(&scope, to).await.expect("read"), expected.len() as u64);
+        let sealed = store.sealed_records(&scope, 1, 9).await.expect("read");
+        assert_eq!(sealed.iter().map(|it| it.number.cast_signed()).collect::<Vec<_>>(), expected);
+        let lines = store.record_lines(&scope, &RecordFilter::default(), 9).await.expect("read");
+        assert_eq!(lines.iter().rev().map(|it| it.number.0).collect::<Vec<_>>(), expected);
     }
 }
 

@@ -167,6 +167,38 @@ pub enum Error {
         /// The moment; `None` = now.
         at: Option<jiff::Timestamp>,
     },
+    /// No incident has this name.
+    #[error("no incident `{given}` is known")]
+    NoIncident {
+        /// What was typed.
+        given: String,
+    },
+    /// An incident cannot be closed: something is left to do.
+    #[error("{id} is not done: {}{}", hosts.join(", "), if *count > hosts.len() { format!(" and {} more", count - hosts.len()) } else { String::new() })]
+    IncidentOpen {
+        /// The incident.
+        id: model::IncidentId,
+        /// The first of its hosts that are open, with their state.
+        hosts: Vec<String>,
+        /// How many there are.
+        count: usize,
+    },
+    /// An incident was closed before.
+    #[error("{id} is closed already")]
+    IncidentClosed {
+        /// The incident.
+        id: model::IncidentId,
+    },
+    /// A note or a reason is empty or too long.
+    #[error("a {what} of {bytes} bytes, expected 1 to {limit}")]
+    IncidentText {
+        /// What it is.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
     /// No channel of this name is declared.
     #[error("no channel `{given}` is declared")]
     ChannelUnknown {
@@ -223,6 +255,15 @@ pub enum Error {
     /// A plan could not be made, approved or applied.
     #[error(transparent)]
     Fix(#[from] crate::deploy::FixError),
+    /// The record could not be signed, given away or judged.
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
+    /// Files could not be formatted.
+    #[error(transparent)]
+    Format(#[from] crate::format::FormatError),
+    /// A deploy could not be debugged.
+    #[error(transparent)]
+    Debug(#[from] crate::debug::DebugError),
 }
 
 /// Says whether something was asked for by a name that nothing has, or more than one.
@@ -249,8 +290,14 @@ impl Error {
             | Self::MomentAhead { .. }
             | Self::PackageSpec { .. }
             | Self::ChangeKind { .. }
+            | Self::NoIncident { .. }
+            | Self::IncidentOpen { .. }
+            | Self::IncidentClosed { .. }
+            | Self::IncidentText { .. }
             | Self::VulnerabilityId { .. } => ErrorKind::User,
             Self::Fix(source) => source.kind(),
+            Self::Record(source) => source.kind(),
+            Self::Debug(source) => source.kind(),
             Self::Store(source) if is_unknown(source) => ErrorKind::User,
             Self::Database { source } => match source.kind() {
                 store::StoreErrorKind::User | store::StoreErrorKind::NotFound => ErrorKind::User,
@@ -271,6 +318,7 @@ impl Error {
             | Self::NothingToExport
             | Self::Bundle { .. }
             | Self::Random { .. }
+            | Self::Format(_)
             | Self::Store(_)
             | Self::Feeds(_)
             | Self::Root(_) => ErrorKind::Unavailable,
@@ -315,6 +363,13 @@ impl Error {
                 "expected alpine-secdb, cisa-kev, debian-dsa, debian-tracker, epss, freebsd-vuxml, news or osv".to_owned(),
             ),
             Self::VulnerabilityId { .. } => Some("expected for example CVE-2024-6387: a CVE has a year of four digits and a number of four or more".to_owned()),
+            Self::NoIncident { .. } | Self::Store(store::StoreError::NoSuch { what: "incident", .. }) => {
+                Some("`ifrit incidents` lists them; a name looks like inc-2026-0001".to_owned())
+            }
+            Self::IncidentOpen { id, .. } => Some(format!(
+                "`ifrit incident show {id}` shows every host; `--force` closes it as it is, with your reason on record"
+            )),
+            Self::IncidentText { .. } => Some("say in a few sentences what the next reader must know".to_owned()),
             Self::HostUnknown { .. } => Some("`ifrit hosts` lists what is declared and the jails that run there".to_owned()),
             Self::Moment { .. } | Self::MomentAhead { .. } => Some(
                 "expected a day in UTC (2026-03-03), a time (2026-03-03T14:00:00Z) or a time ago (30m, 24h, 7d, 2w)"
@@ -327,6 +382,9 @@ impl Error {
                 Some(format!("expected one of {}", crate::changes::ChangeKind::words().join(", ")))
             }
             Self::Fix(source) => source.hint(),
+            Self::Record(source) => source.hint(),
+            Self::Debug(source) => source.hint(),
+            Self::Format(source) => source.hint(),
             Self::Database { source } => source.hint().map(str::to_owned),
             Self::Store(store::StoreError::NoSuch { what: what @ ("plan" | "run"), .. }) => {
                 Some(format!("`ifrit {what}s` lists them; the beginning of a name is enough"))
@@ -345,6 +403,7 @@ impl Error {
             | Self::DatabaseUncertain { problems }
             | Self::NoFeed { problems, .. } => problems,
             Self::Fix(source) => source.problems(),
+            Self::Debug(source) => source.problems(),
             _ => &[],
         }
     }

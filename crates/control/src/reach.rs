@@ -228,6 +228,16 @@ fn refusal(why: String) -> Problem {
         .with_hint("mend that line, or leave the file out in the settings `ssh.config` or `ssh.known_hosts`")
 }
 
+/// Returns a login that is not root and stays so.
+pub(crate) fn plain_login(target: &Target) -> Option<UserName> {
+    match (&target.connection, target.access.escalation) {
+        (TargetConnection::Ssh { user, .. }, Escalation::None) if user.as_str() != "root" => {
+            Some(user.clone())
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -131,6 +131,7 @@ pub(crate) fn limits(session: &Session) -> Limits {
         host_timeout: settings.ssh_host_timeout(),
         ..Limits::default()
     }
+    .with_lost_after(settings.ssh_lost_after())
 }
 
 /// Joins each host with its pinned keys, as ifrit itself knows them (without the SSH configuration): those of the inventory if it has any, else the recorded ones.

@@ -1,8 +1,10 @@
 //! Finding and loading a workspace: its settings and its declarations.
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use model::{Code, Inventory, Level, Place, Problem};
 use sha2::{Digest as _, Sha256};
 
@@ -23,6 +25,8 @@ pub struct Surroundings {
     pub database: Option<(String, Origin)>,
     /// Who is at the keyboard, for the record.
     pub person: String,
+    /// The environment that programs of others get: the process's own, without ifrit's variables.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// A loaded workspace.
@@ -107,6 +111,21 @@ pub fn load(root: &Path, surroundings: &Surroundings) -> Result<Workspace, Error
         problems,
         source: source.filter(|_| declared.is_self_contained),
     })
+}
+
+/// Warns of the exceptions that have expired: what they were for counts again.
+pub fn expired_exceptions(inventory: &Inventory, now: Timestamp) -> Vec<Problem> {
+    let expired = inventory.exceptions.iter().filter(|exception| exception.until <= now);
+    let problem = |exception: &model::Exception| {
+        let day = exception.until.strftime("%Y-%m-%d");
+        let message = format!(
+            "the exception of {} by {} has expired on {day}: its findings count again",
+            exception.vulnerability, exception.owner
+        );
+        Problem::new(Code::InventoryExceptionExpired, exception.place.clone(), message)
+            .with_hint("close the findings and remove it, or let its owner set another day")
+    };
+    expired.map(problem).collect()
 }
 
 /// Evaluates the declarations alone.

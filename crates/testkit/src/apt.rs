@@ -146,6 +146,9 @@ fn build(folder: &Path, package: &ExercisePackage) -> Result<String, AptError> {
         fs::write(&path, content).map_err(file_error(&path))?;
     }
     let name = package.file_name();
+    // As dh_md5sums(1) writes them: without them nobody could tell a tampered file.
+    let sums = "cd \"$1\" && find usr -type f -exec md5sum {} + >DEBIAN/md5sums";
+    run(clean("sh").args(["-c", sums, "sh"]).arg(tree.path())).map_err(build_error(&name))?;
     let deb = folder.join(&name);
     let mut command = clean("dpkg-deb");
     command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use model::{ClientName, Code, HostName, Place, Problem};
 use store::{HostClaim, RunHostState};
 
-use super::{HostResult, Ready};
+use super::{Contacts, HostResult, Ready};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -64,6 +64,7 @@ pub(super) fn refused(client: &ClientName, host: &HostName, why: Problem) -> Hos
         why: Some(why),
         steps: Vec::new(),
         duration: None,
+        contacts: Contacts::default(),
     }
 }
 

@@ -5,27 +5,20 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{
-    AnyConnector, Connector, HealthCheck, HostOutcome, HostReport, Limits, LocalConnector, StopSignal, Target,
-};
+use fleet::{Connector, HealthCheck, HostOutcome, HostReport, Limits, Restarting, StopSignal, Target};
 use model::{HostName, HostPlan};
 use plan::Restart;
 use tokio::process::Command;
 use tokio::sync::mpsc::Sender;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::{Ready, RunUpdate, RunUpdateKind};
-use crate::scan::{limits, ssh_connector};
+use crate::deploy::Connections;
+use crate::scan::limits;
 use crate::session::Session;
 
-/// How long a host may take from its restart until it answers.
-const RESTART_LIMIT: Duration = Duration::from_secs(600);
 /// A restart that was put off for longer is not waited for.
 const DELAY_MAX: Duration = Duration::from_secs(300);
-/// How often hosts that restart are asked.
-const RESTART_POLL: Duration = Duration::from_secs(2);
-/// How long one question to a host that restarts may take.
-const ASK_LIMIT: Duration = Duration::from_secs(10);
 /// How long `deploy.health_command` may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(300);
 /// The characters shown of what the command said.
@@ -36,20 +29,15 @@ pub(super) fn check(
     session: &Session,
     ready: &Ready,
     targets: &[Target],
+    connections: &Connections,
     updates: Sender<RunUpdate>,
 ) -> HealthCheck {
     let workspace = &session.workspace;
-    let ask = Limits {
-        connect_timeout: limits(session).connect_timeout.min(ASK_LIMIT),
-        host_timeout: ASK_LIMIT,
-        connect_retries_max: 0,
-        ..limits(session)
-    };
     let health = Arc::new(Health {
         plans: ready.plan.plan().hosts.clone(),
         targets: targets.to_vec(),
-        connector: Arc::new(AnyConnector { local: LocalConnector, ssh: ssh_connector(session) }),
-        limits: ask,
+        connector: connections.connector(),
+        limits: limits(session),
         command: workspace.settings.deploy_health_command().to_vec(),
         root: workspace.root.clone(),
         stop: ready.options.stop.clone(),
@@ -74,8 +62,7 @@ struct Health {
 
 impl Health {
     async fn look(&self, wave: &[HostReport]) -> Result<(), String> {
-        let restarting: Vec<(Target, Restart)> =
-            wave.iter().filter_map(|report| self.restart(report)).collect();
+        let restarting: Vec<Restarting> = wave.iter().filter_map(|report| self.restarting(report)).collect();
         self.wait(restarting).await?;
         let done = wave.iter().filter(|report| report.outcome == HostOutcome::Done);
         let done: Vec<&HostName> = done.map(|report| &report.host).collect();
@@ -87,42 +74,34 @@ impl Health {
         }
     }
 
-    /// Returns the restart that a host is about to do.
-    fn restart(&self, report: &HostReport) -> Option<(Target, Restart)> {
+    /// Returns the restart that a host is about to do after its last step.
+    fn restarting(&self, report: &HostReport) -> Option<Restarting> {
+        if report.outcome != HostOutcome::Done {
+            return None;
+        }
         let plan = self.plans.iter().find(|plan| plan.host == report.host)?;
         let target = self.targets.iter().find(|target| target.host == report.host)?;
-        let restart =
-            plan.steps.iter().zip(&report.steps).find_map(|(step, told)| Restart::read(step, told))?;
-        (restart.delay <= DELAY_MAX).then(|| (target.clone(), restart))
+        let restart = Restart::pending(&plan.steps, &report.steps)?;
+        (restart.delay <= DELAY_MAX).then(|| Restarting::now(target.clone(), restart))
     }
 
     /// Waits until each host answers after its restart, or somebody stops the run.
-    async fn wait(&self, mut restarting: Vec<(Target, Restart)>) -> Result<(), String> {
-        for (target, _) in &restarting {
-            let update = RunUpdate { host: target.host.clone(), kind: RunUpdateKind::Restarting };
+    async fn wait(&self, restarting: Vec<Restarting>) -> Result<(), String> {
+        if restarting.is_empty() {
+            return Ok(());
+        }
+        for host in &restarting {
+            let update = RunUpdate { host: host.target.host.clone(), kind: RunUpdateKind::Restarting };
             // Who watches may leave.
             self.updates.send(update).await.ok();
         }
-        let delay = restarting.iter().map(|(_, restart)| restart.delay).max().unwrap_or_default();
-        let deadline = Instant::now() + delay + RESTART_LIMIT;
-        while !restarting.is_empty() && !self.stop.is_requested() {
-            if Instant::now() > deadline {
-                let names: Vec<&str> = restarting.iter().map(|(target, _)| target.host.as_str()).collect();
-                let minutes = RESTART_LIMIT.as_secs() / 60;
-                return Err(format!("not back {minutes} minutes after the restart: {}", names.join(", ")));
-            }
-            sleep(RESTART_POLL).await;
-            let asked: Vec<_> =
-                restarting.iter().map(|(target, _)| (target.clone(), plan::boot_questions())).collect();
-            let answers = fleet::ask(&asked, Arc::clone(&self.connector), &self.limits, None).await;
-            let is_away = |(target, restart): &(Target, Restart), answer: Result<plan::Answers, _>| {
-                let boot = answer.ok().and_then(|answers| plan::read_boot(&target.host, &answers));
-                boot.is_none_or(|boot| boot == restart.boot)
-            };
-            let pairs = restarting.into_iter().zip(answers);
-            restarting = pairs.filter_map(|(host, answer)| is_away(&host, answer).then_some(host)).collect();
+        let connector = Arc::clone(&self.connector);
+        let late = fleet::await_restarts(restarting, connector, &self.limits, &self.stop).await;
+        if late.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let names: Vec<&str> = late.iter().map(HostName::as_str).collect();
+        Err(format!("not back in time after the restart: {}", names.join(", ")))
     }
 
     /// Asks the team's own check, without a shell. Its arguments end with the names of the hosts.

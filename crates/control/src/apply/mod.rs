@@ -3,6 +3,8 @@
 
 mod claims;
 mod health;
+mod judge;
+mod process;
 mod recorder;
 mod resume;
 mod runs;
@@ -13,8 +15,8 @@ use std::time::Duration;
 
 use fleet::{ApplyOptions, ApplyRequest, FailureLimit, NotStarted, Target};
 use jiff::Timestamp;
-use model::{ClientName, Host, HostName, Plan, Problem, RunId};
-use plan::ApprovedPlan;
+use model::{ClientName, ContentPiece, Host, HostName, HostPlan, Plan, Problem, RunId, SecretVersion};
+use plan::{ApprovedPlan, Restart};
 use store::{ClientScope, NewRun, PlanRecord, Via};
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -27,7 +29,7 @@ use crate::scan::limits;
 use crate::secrets::{Environment, Secrets};
 use crate::session::Session;
 use claims::{Claims, claim};
-pub use fleet::StopSignal;
+pub use fleet::{Contacts, StopSignal};
 pub use plan::apply::StepReport;
 use recorder::{Recorder, Task};
 pub use resume::resume;
@@ -48,6 +50,8 @@ pub struct Running {
     pub environment: Environment,
     /// Lets somebody stop it: hosts at work come to their end, no further one is started.
     pub stop: StopSignal,
+    /// Only these hosts of the plan, the others later or never; `None` = all.
+    pub only: Option<BTreeSet<HostName>>,
 }
 
 /// Something that happened at a host of a run.
@@ -85,7 +89,7 @@ pub enum RunUpdateKind {
     },
     /// Nothing more will come of it.
     Finished(Box<HostResult>),
-    /// Its steps are done and it restarts; it is waited for.
+    /// It restarts and is waited for; the steps that follow come then.
     Restarting,
 }
 
@@ -104,6 +108,8 @@ pub struct HostResult {
     pub steps: Vec<StepReport>,
     /// How long it took, from its turn to its end.
     pub duration: Option<Duration>,
+    /// What it cost, planning included where that was done in one go.
+    pub contacts: Contacts,
 }
 
 /// What came of a run.
@@ -141,8 +147,11 @@ pub async fn apply(
     let approved = approve::check(session, &record, plan, session.clock.now()).await?;
     let run = RunId::from_bytes(random()?);
     let (hosts, mut refused) = hosts_to_touch(session, approved.plan());
-    let names: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
     let settled = approved.plan().hosts.len() - hosts.len() - refused.len();
+    let is_wanted = |name: &HostName| running.only.as_ref().is_none_or(|only| only.contains(name));
+    let hosts: Vec<&Host> = hosts.into_iter().filter(|host| is_wanted(&host.name)).collect();
+    refused.retain(|result| is_wanted(&result.host));
+    let names: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
     let scope = ClientScope::All;
     let applied = session.store.hosts_applied(&scope, &record.id).await?;
     if let Some(run) = names.first().and_then(|name| applied.get(name))
@@ -154,6 +163,7 @@ pub async fn apply(
     if names.is_empty() {
         return Ok(ready.answer(refused, settled, Vec::new()));
     }
+    ready.check_secrets(&names)?;
     let new = NewRun {
         id: &ready.run,
         plan: &ready.record.id,
@@ -171,12 +181,14 @@ pub async fn apply(
         claimed.into_iter().partition(|host| applied.contains_key(host));
     refused.extend(applied_before.iter().filter_map(|host| already(&ready, host, applied.get(host)?)));
     let Reached { targets, problems } = reach(session, &of_names(&hosts, &claimed)).await?;
-    let recorder = Recorder::new(session, &ready, Task::Apply, updates);
+    let recorder = Recorder::new(session, &ready, Task::Apply, updates).counting(connections);
     let failed = refused.iter().map(|result| result.host.clone()).collect();
-    let open = Open { earlier: BTreeMap::new(), failed, rerun: false };
+    let open = Open { failed, ..Open::default() };
     let results = ready.work(session, recorder, targets, open, connections).await;
     let results = finish(session, &ready, results).await?;
     refused.extend(results);
+    let mut problems = problems;
+    problems.extend(crate::record::seal_after_run(session, &running.environment).await);
     Ok(ready.answer(refused, settled, problems))
 }
 
@@ -219,9 +231,12 @@ fn already(ready: &Ready, host: &HostName, run: &RunId) -> Option<HostResult> {
 }
 
 /// Where a run begins, or goes on.
+#[derive(Default)]
 pub(crate) struct Open {
     /// What is known of the hosts' steps.
     earlier: recorder::Earlier,
+    /// Hosts that may be about to restart still.
+    restarts: BTreeMap<HostName, Restart>,
     /// Hosts that get no turn and are not well.
     failed: BTreeSet<HostName>,
     /// Whether steps in doubt may be taken again.
@@ -241,6 +256,8 @@ pub(crate) struct Ready {
     pub clients: BTreeMap<HostName, ClientName>,
     pub options: ApplyOptions,
     secrets: Arc<Secrets>,
+    /// What takes the steps instead of ifrit's own script, where the plan is one of pyinfra.
+    pyinfra: Option<crate::pyinfra::Engine>,
     halted: OnceLock<String>,
 }
 
@@ -253,13 +270,17 @@ impl Ready {
         running: &Running,
     ) -> Result<Self, Error> {
         let settings = &session.workspace.settings;
+        let pyinfra = crate::pyinfra::Engine::open(session, plan.plan()).await?;
         let failures = match &running.max_failures {
             Some(text) => failure_limit(text)?,
             None => FailureLimit::Percent(settings.deploy_failures_percent_max()),
         };
         let options = ApplyOptions {
             limits: limits(session),
-            parallel: running.parallel.unwrap_or_else(|| settings.deploy_parallel()),
+            parallel: running.parallel.unwrap_or_else(|| match &pyinfra {
+                Some(_) => settings.pyinfra_parallel(),
+                None => settings.deploy_parallel(),
+            }),
             host_deadline: Some(settings.deploy_host_timeout()),
             failures,
             stop: running.stop.clone(),
@@ -267,7 +288,24 @@ impl Ready {
         };
         let secrets = Arc::new(Secrets::open(session, Arc::clone(&running.environment)).await?);
         let clients = plan.plan().hosts.iter().map(|host| (host.host.clone(), host.client.clone())).collect();
-        Ok(Self { run, record, plan: Arc::new(plan), clients, options, secrets, halted: OnceLock::new() })
+        let (plan, halted) = (Arc::new(plan), OnceLock::new());
+        Ok(Self { run, record, plan, clients, options, secrets, pyinfra, halted })
+    }
+
+    /// Refuses a run that could do nothing at any host, because every one of them needs a secret that cannot be
+    /// had as it was planned. Nothing is on record of it then.
+    fn check_secrets(&self, hosts: &[HostName]) -> Result<(), Error> {
+        let mut missing = BTreeSet::new();
+        for host in self.plan.plan().hosts.iter().filter(|host| hosts.contains(&host.host)) {
+            match secrets_of(host).find(|secret| self.secrets.value(secret).is_none()) {
+                Some(secret) => drop(missing.insert(secret.name.clone())),
+                None => return Ok(()),
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(FixError::SecretsChanged { names: missing.into_iter().collect() }.into()),
+        }
     }
 
     /// Makes a record about the run as a whole.
@@ -299,12 +337,12 @@ impl Ready {
         open: Open,
         connections: &Connections,
     ) -> Result<Vec<HostResult>, Error> {
-        let Open { earlier, mut failed, rerun } = open;
+        let Open { earlier, restarts, mut failed, rerun } = open;
         let wanted: BTreeSet<HostName> = targets.iter().map(|target| target.host.clone()).collect();
         let targets = recorder.start(targets).await?;
         let started: BTreeSet<HostName> = targets.iter().map(|target| target.host.clone()).collect();
         failed.extend(wanted.difference(&started).cloned());
-        let health = health::check(session, self, &targets, recorder.updates());
+        let health = health::check(session, self, &targets, connections, recorder.updates());
         let options = ApplyOptions { health: Some(health), ..self.options.clone() };
         let secrets = Arc::clone(&self.secrets);
         let request = ApplyRequest {
@@ -312,12 +350,18 @@ impl Ready {
             run: self.run.clone(),
             targets,
             earlier,
+            restarts,
             failed,
             rerun,
             secrets: Arc::new(move |secret| secrets.value(secret)),
         };
         let (sender, receiver) = channel(EVENTS_MAX);
-        let apply = fleet::apply(request, connections.connector(), &options, sender);
+        let apply = async {
+            match &self.pyinfra {
+                Some(pyinfra) => pyinfra.apply(request, &options, sender).await,
+                None => fleet::apply(request, connections.connector(), &options, sender).await,
+            }
+        };
         let (report, pending) = tokio::join!(apply, recorder.record(receiver));
         if let Some(why) = halted(report.stopped.as_ref()) {
             // A run works once: nothing was set before.
@@ -335,6 +379,15 @@ impl Ready {
         let (run, plan_id, halted) = (self.run.clone(), self.record.id.clone(), self.halted.get().cloned());
         RunAnswer { run, plan_id, plan, hosts, settled, halted, problems }
     }
+}
+
+/// Returns the secrets that a host's steps need.
+fn secrets_of(host: &HostPlan) -> impl Iterator<Item = &SecretVersion> {
+    let sent = host.steps.iter().filter(|step| step.is_sent());
+    sent.flat_map(|step| &step.bodies).flat_map(|body| &body.0).filter_map(|piece| match piece {
+        ContentPiece::Secret(secret) => Some(secret),
+        ContentPiece::Plain(_) => None,
+    })
 }
 
 /// Says why a run has ended by itself, where it did.

@@ -3,23 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use fleet::{Acknowledge, HostOutcome, HostReport, NotStarted, RunEvent, RunEventKind, RunReport, Target};
-use model::{HostName, Problem, StepOutcome};
-use plan::apply::{Refusal, ScriptError, StepReport};
+use fleet::{Acknowledge, HostOutcome, HostReport, RunEvent, RunEventKind, RunReport, Target};
+use model::{HostName, StepOutcome, UserName};
+use plan::apply::StepReport;
 use store::{HostEnd, HostIntent, HostStart, RecordNumber, RunHostState, RunStep};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::claims::{self, CLAIM_RENEWAL};
+use super::judge::{judge, unprivileged};
+use super::process::ProcessId;
 use super::{HostResult, Ready, RunUpdate, RunUpdateKind};
+use crate::deploy::Connections;
 use crate::deploy::record::{intent, outcome};
 use crate::error::Error;
+use crate::reach::plain_login;
 use crate::session::Session;
 
 /// How many hosts' ends are written in one transaction.
 const ENDS_MAX: usize = 64;
 /// How often the last step of each host is written.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The entry of an intent that says which process has it.
+pub(super) const PROCESS: &str = "process";
 
 /// What earlier contacts of a run told of each host's steps.
 pub(super) type Earlier = BTreeMap<HostName, BTreeMap<usize, StepOutcome>>;
@@ -43,6 +50,10 @@ pub(crate) struct Recorder<'s> {
     /// Hosts that must not be touched after all.
     refused: tokio::sync::Mutex<Vec<HostResult>>,
     earlier: Earlier,
+    /// Logins that are not root and do not become root, by host.
+    unprivileged: tokio::sync::Mutex<HashMap<HostName, UserName>>,
+    process: Option<String>,
+    connections: Option<Connections>,
 }
 
 /// What is waiting to be written.
@@ -51,6 +62,8 @@ pub(super) struct Pending {
     begun: HashMap<HostName, Instant>,
     told: Earlier,
     notes: BTreeMap<HostName, usize>,
+    /// Hosts that go on after a restart.
+    halfway: Vec<(HostReport, Acknowledge)>,
     ends: Vec<(HostReport, Option<Acknowledge>)>,
     results: Vec<HostResult>,
     fault: Option<Error>,
@@ -71,7 +84,17 @@ impl<'s> Recorder<'s> {
             intents: tokio::sync::Mutex::default(),
             refused: tokio::sync::Mutex::default(),
             earlier: Earlier::new(),
+            unprivileged: tokio::sync::Mutex::default(),
+            process: ProcessId::own().map(|process| process.to_string()),
+            connections: None,
         }
+    }
+
+    /// Counts what each host costs.
+    #[must_use]
+    pub(super) fn counting(mut self, connections: &Connections) -> Self {
+        self.connections = Some(connections.clone());
+        self
     }
 
     /// Takes what is on record of the hosts' steps: what a settling host does not speak of stays so.
@@ -92,12 +115,18 @@ impl<'s> Recorder<'s> {
         let deadline = self.ready.options.host_deadline.and_then(|limit| now.checked_add(limit).ok());
         let mut intents = Vec::new();
         for target in &targets {
-            let record = intent(self.session, self.action(&target.host))?;
+            let mut action = self.action(&target.host);
+            let process = self.process.as_deref().map(|process| (PROCESS, process.into()));
+            action.more.extend(process);
+            let record = intent(self.session, action)?;
             intents.push(HostIntent { host: target.host.clone(), deadline, record });
         }
         let starts = self.session.store.start_hosts(&self.ready.run, &intents, now).await?;
         let mut started = Vec::new();
         let mut numbers = self.intents.lock().await;
+        let unprivileged =
+            targets.iter().filter_map(|target| Some((target.host.clone(), plain_login(target)?)));
+        self.unprivileged.lock().await.extend(unprivileged);
         for (target, start) in targets.into_iter().zip(starts) {
             let why = match start {
                 HostStart::Started { intent } => {
@@ -140,9 +169,12 @@ impl<'s> Recorder<'s> {
                     let Some(event) = event else { break };
                     self.take(&mut pending, event).await;
                     // Whatever else has come already goes into the same transaction.
-                    while pending.ends.len() < ENDS_MAX && let Ok(event) = events.try_recv() {
+                    while pending.ends.len() + pending.halfway.len() < ENDS_MAX
+                        && let Ok(event) = events.try_recv()
+                    {
                         self.take(&mut pending, event).await;
                     }
+                    self.write_halfway(&mut pending).await;
                     self.write_ends(&mut pending).await;
                 }
                 _ = notes.tick() => self.write_notes(&mut pending).await,
@@ -198,6 +230,12 @@ impl<'s> Recorder<'s> {
                 pending.told.entry(host.clone()).or_default().insert(step, report.outcome.clone());
                 RunUpdateKind::Ended { step, report }
             }
+            RunEventKind::Halfway { report, acknowledge } => {
+                pending.notes.remove(&host);
+                pending.halfway.push((*report, acknowledge));
+                return;
+            }
+            RunEventKind::Restarting => RunUpdateKind::Restarting,
             RunEventKind::Finished { report, acknowledge } => {
                 pending.notes.remove(&host);
                 pending.ends.push((*report, Some(acknowledge)));
@@ -220,14 +258,34 @@ impl<'s> Recorder<'s> {
         }
     }
 
+    /// Writes down what hosts have done before a restart: they forget it then.
+    async fn write_halfway(&self, pending: &mut Pending) {
+        let (reports, acknowledges): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut pending.halfway).into_iter().unzip();
+        if reports.is_empty() {
+            return;
+        }
+        let told: Vec<_> =
+            reports.into_iter().map(|report| (report.host, run_steps(&report.steps))).collect();
+        match self.session.store.record_steps(&self.ready.run, &told).await {
+            Ok(()) => acknowledges.into_iter().for_each(Acknowledge::recorded),
+            // Not acknowledged: the hosts keep their journals, and go no further.
+            Err(fault) => self.keep(pending, Err(fault.into())),
+        }
+    }
+
     async fn write_ends(&self, pending: &mut Pending) {
         if pending.ends.is_empty() {
             return;
         }
         let (mut ends, mut results, mut acknowledges) = (Vec::new(), Vec::new(), Vec::new());
         for (report, acknowledge) in std::mem::take(&mut pending.ends) {
-            let Some(result) = self.result(report, pending) else { continue };
-            match self.end(&result).await {
+            let Some(mut result) = self.result(report, pending) else { continue };
+            if let (RunHostState::Stopped, None) = (result.state, &result.why) {
+                let logins = self.unprivileged.lock().await;
+                result.why = logins.get(&result.host).and_then(|login| unprivileged(&result, login));
+            }
+            match self.end(&result, pending.told.get(&result.host)).await {
                 Ok(Some(end)) => ends.push(end),
                 Ok(None) => {}
                 Err(fault) => self.keep(pending, Err(fault)),
@@ -260,13 +318,24 @@ impl<'s> Recorder<'s> {
                 }
             }
         }
-        let (state, why) = judge(&host, &outcome, &steps);
+        let (mut state, why) = judge(&host, &outcome, &steps);
+        // Who asks in vain knows no more than before.
+        if self.task == Task::Settle && outcome != HostOutcome::Settled {
+            state = RunHostState::InDoubt;
+        }
         let client = self.ready.clients.get(&host)?.clone();
         let duration = pending.begun.get(&host).map(Instant::elapsed);
-        Some(HostResult { client, host, state, why: problem.or(why), steps, duration })
+        let contacts = self.connections.as_ref().map(|connections| connections.contacts(&host));
+        let contacts = contacts.unwrap_or_default();
+        Some(HostResult { client, host, state, why: problem.or(why), steps, duration, contacts })
     }
 
-    async fn end(&self, result: &HostResult) -> Result<Option<HostEnd>, Error> {
+    /// Makes the record of a host's end. `told` are the steps that it has told of at this contact.
+    async fn end(
+        &self,
+        result: &HostResult,
+        told: Option<&BTreeMap<usize, StepOutcome>>,
+    ) -> Result<Option<HostEnd>, Error> {
         let Some(answers) = self.intents.lock().await.remove(&result.host) else { return Ok(None) };
         let mut action = self.action(&result.host);
         action.outcome = Some(result.state.as_str().to_owned());
@@ -276,25 +345,37 @@ impl<'s> Recorder<'s> {
                 action.more.push((word, i64::try_from(count).unwrap_or(i64::MAX).into()));
             }
         }
+        for (word, count) in [("connections", result.contacts.connections), ("execs", result.contacts.execs)]
+        {
+            action.more.push((word, i64::from(count).into()));
+        }
+        // What an earlier contact has told stays on record as it is, with what the step printed.
+        let earlier = self.earlier.get(&result.host);
+        let has = |steps: Option<&BTreeMap<usize, StepOutcome>>, step: &RunStep| {
+            steps.is_some_and(|steps| steps.contains_key(&step.step))
+        };
+        let mut steps = run_steps(&result.steps);
+        steps.retain(|step| has(told, step) || !has(earlier, step));
         Ok(Some(HostEnd {
             host: result.host.clone(),
             state: result.state,
             last_step: last_step(&result.steps),
             problem: result.why.clone(),
-            steps: result.steps.iter().enumerate().map(|(step, report)| run_step(step, report)).collect(),
+            steps,
             record: outcome(self.session, answers, action)?,
         }))
     }
 }
 
-fn run_step(step: usize, report: &StepReport) -> RunStep {
-    RunStep {
+fn run_steps(reports: &[StepReport]) -> Vec<RunStep> {
+    let step = |(step, report): (usize, &StepReport)| RunStep {
         step,
         outcome: report.outcome.clone(),
         duration: report.duration,
         stdout: report.stdout.clone(),
         stderr: report.stderr.clone(),
-    }
+    };
+    reports.iter().enumerate().map(step).collect()
 }
 
 fn last_step(steps: &[StepReport]) -> Option<usize> {
@@ -302,67 +383,4 @@ fn last_step(steps: &[StepReport]) -> Option<usize> {
         !matches!(step.outcome, StepOutcome::NotReached | StepOutcome::InDoubt) && step.duration.is_some()
     };
     steps.iter().rposition(is_known)
-}
-
-/// Says how a host ended, and why, where its steps do not.
-fn judge(host: &HostName, outcome: &HostOutcome, steps: &[StepReport]) -> (RunHostState, Option<Problem>) {
-    let problem = |why: String| Some(claims::problem(host, &why));
-    match outcome {
-        HostOutcome::Done => (RunHostState::Done, None),
-        HostOutcome::Stopped { .. } => (RunHostState::Stopped, None),
-        HostOutcome::Settled => (settled(steps), None),
-        HostOutcome::Unreachable => (RunHostState::Unreachable, None),
-        HostOutcome::InDoubt { .. } => (RunHostState::InDoubt, None),
-        HostOutcome::Refused(refusal) => (RunHostState::Refused, Some(refusal_problem(host, refusal))),
-        HostOutcome::NotStarted(why) => match why {
-            NotStarted::TooManyFailures { failed } => (
-                RunHostState::NotStarted,
-                problem(format!("too many hosts before it have failed ({failed})")),
-            ),
-            NotStarted::Unhealthy { why } => (RunHostState::NotStarted, problem(why.clone())),
-            NotStarted::Stopped => (RunHostState::NotStarted, problem("the run was stopped".to_owned())),
-            NotStarted::NoScript(error @ ScriptError::InDoubt { .. }) => {
-                (RunHostState::InDoubt, problem(error.to_string()))
-            }
-            NotStarted::NoScript(error) => (RunHostState::NotStarted, problem(error.to_string())),
-            NotStarted::NoNonce => {
-                (RunHostState::NotStarted, problem("this machine gives no random numbers".to_owned()))
-            }
-            NotStarted::Crashed => (RunHostState::NotStarted, problem("a fault of ifrit".to_owned())),
-        },
-    }
-}
-
-/// Says how a host stands whose journal was read.
-fn settled(steps: &[StepReport]) -> RunHostState {
-    let has = |wanted: fn(&StepOutcome) -> bool| steps.iter().any(|step| wanted(&step.outcome));
-    if has(|outcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Stale { .. })) {
-        RunHostState::Stopped
-    } else if has(|outcome| matches!(outcome, StepOutcome::InDoubt)) {
-        RunHostState::InDoubt
-    } else if has(|outcome| matches!(outcome, StepOutcome::NotReached)) {
-        RunHostState::NotStarted
-    } else {
-        RunHostState::Done
-    }
-}
-
-fn refusal_problem(host: &HostName, refusal: &Refusal) -> Problem {
-    let named = |run: &Option<model::RunId>| {
-        run.as_ref().map_or("another run".to_owned(), |run| format!("run {run}"))
-    };
-    match refusal {
-        Refusal::Busy(run) => claims::problem(host, &format!("a script of {} still runs there", named(run))),
-        Refusal::Unsettled(run) => {
-            let problem = claims::problem(host, &format!("{} has left its journal there", named(run)));
-            match run {
-                Some(run) => problem.with_hint(format!("`ifrit run resume {run}` settles it")),
-                None => problem,
-            }
-        }
-        Refusal::Fault { said } => claims::problem(
-            host,
-            &format!("neither lock nor journal can be written there: {}", said.escape_debug()),
-        ),
-    }
 }

@@ -1,17 +1,22 @@
 //! `ifrit run resume`: finds out what hosts in doubt have done, and finishes what is left of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::SettleRequest;
 use jiff::Timestamp;
-use model::{HostName, StepOutcome};
-use store::{ClientScope, HostEnd, RunDetail, RunHostRecord, RunHostState, UnsettledHost};
+use model::{HostName, Risk, StepOutcome};
+use plan::Restart;
+use plan::apply::StepReport;
+use store::{
+    ClientScope, HostEnd, RecordNumber, RecordValue, RunDetail, RunHostRecord, RunHostState, UnsettledHost,
+};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::claims::{self, Claims, claim};
-use super::recorder::{Earlier, Recorder, Task};
+use super::process::{Life, ProcessId};
+use super::recorder::{Earlier, PROCESS, Recorder, Task};
 use super::{
     EVENTS_MAX, HostResult, Open, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, of_names,
 };
@@ -25,8 +30,8 @@ use crate::session::Session;
 /// How long to wait between two looks at a claim that a dead controller may have left.
 const CLAIM_POLL: Duration = Duration::from_millis(500);
 
-/// Resumes a run: waits for the claims of a controller that died (half a minute at most), settles the hosts
-/// in doubt, and takes the steps that are left there and on hosts that had no turn. Hosts where a step failed
+/// Resumes a run: waits for the claims of a controller that died elsewhere (half a minute at most), settles the
+/// hosts in doubt, and takes the steps that are left there and on hosts that had no turn. Hosts where a step failed
 /// or was stale are left alone: plan those again. They count as failures of their wave still: a run that a bad
 /// canary has ended does not go on by itself. `rerun` takes steps again of which nobody can tell
 /// whether they have ended. An approval that counted when the run began still counts.
@@ -59,7 +64,8 @@ pub async fn resume(
     let resumed = Resumed { session, ready: &ready, connections, updates, stopped };
     let results = resumed.go(&left, &doubtful, known, rerun).await;
     let hosts = finish(session, &ready, results).await?;
-    Ok(ready.answer(hosts, 0, Vec::new()))
+    let problems = crate::record::seal_after_run(session, &running.environment).await;
+    Ok(ready.answer(hosts, 0, problems))
 }
 
 /// Says whether a host still has something to do in a run.
@@ -84,22 +90,32 @@ fn known_outcomes(detail: &RunDetail) -> Earlier {
     detail.hosts.iter().map(of).collect()
 }
 
-/// Returns the hosts of a run that are in doubt, once nobody works on them any more.
+/// Returns the hosts of a run that are in doubt, once nobody works on them any more. A process that died on
+/// this machine is not waited for.
 async fn wait_for_claims(
     session: &Session,
     detail: &RunDetail,
     updates: &Sender<RunUpdate>,
 ) -> Result<Vec<UnsettledHost>, Error> {
     let mut last: Option<Timestamp> = None;
+    let mut lives = Lives::new(session);
     loop {
         let now = session.clock.now();
         let mut open = session.store.unsettled(&ClientScope::All, now).await?;
         open.retain(|host| host.run == detail.record.id);
-        let held = open.iter().filter_map(|host| Some((host.held_until?, &host.host)));
-        let Some((held_until, host)) = held.max() else { return Ok(open) };
+        let mut held = None;
+        for host in &open {
+            let Some(until) = host.held_until else { continue };
+            match lives.of(host.intent).await? {
+                (Life::Dead, _) => {}
+                (Life::Alive, process) => return Err(still_running(detail, process)),
+                (Life::Unknown, _) => held = held.max(Some((until, &host.host))),
+            }
+        }
+        let Some((held_until, host)) = held else { return Ok(open) };
         // A claim that is renewed has somebody alive behind it.
         if last.is_some_and(|last| held_until > last) {
-            return Err(FixError::StillRunning { run: detail.record.id.to_string() }.into());
+            return Err(still_running(detail, None));
         }
         if last.is_none() {
             let kind = RunUpdateKind::Held { until: held_until };
@@ -108,6 +124,38 @@ async fn wait_for_claims(
         }
         last = Some(held_until);
         tokio::time::sleep(CLAIM_POLL).await;
+    }
+}
+
+fn still_running(detail: &RunDetail, process: Option<u32>) -> Error {
+    FixError::StillRunning { run: detail.record.id.to_string(), process }.into()
+}
+
+/// Tells whether the processes behind intents live.
+struct Lives<'s> {
+    session: &'s Session,
+    /// Most intents of a run are of one process.
+    known: BTreeMap<RecordNumber, Option<ProcessId>>,
+}
+
+impl<'s> Lives<'s> {
+    fn new(session: &'s Session) -> Self {
+        Self { session, known: BTreeMap::new() }
+    }
+
+    /// Returns the number of the process too, where it is one of this machine.
+    async fn of(&mut self, intent: RecordNumber) -> Result<(Life, Option<u32>), Error> {
+        if !self.known.contains_key(&intent) {
+            let records = self.session.store.records(&ClientScope::All, intent, 1).await?;
+            let process = records.first().and_then(|entry| match entry.record.body.0.get(PROCESS) {
+                Some(RecordValue::Text(text)) => ProcessId::parse(text),
+                _ => None,
+            });
+            self.known.insert(intent, process);
+        }
+        let process = self.known.get(&intent).and_then(Option::as_ref);
+        let life = process.map_or(Life::Unknown, ProcessId::life);
+        Ok((life, process.filter(|_| life == Life::Alive).map(ProcessId::number)))
     }
 }
 
@@ -157,7 +205,7 @@ impl Resumed<'_> {
         let Claims { claimed, mut refused } = claim(self.session, self.ready, left).await?;
         let (to_settle, mut to_apply): (Vec<_>, Vec<_>) =
             claimed.into_iter().partition(|host| doubtful.contains(host));
-        let mut earlier = known;
+        let (mut earlier, mut settled) = (known, BTreeMap::new());
         for result in self.settle(&to_settle, &earlier).await? {
             let is_open = matches!(result.state, RunHostState::NotStarted)
                 || (result.state == RunHostState::InDoubt && rerun && result.why.is_none());
@@ -166,6 +214,7 @@ impl Resumed<'_> {
                 let told = told.filter(|(_, step)| step.outcome != StepOutcome::NotReached);
                 earlier
                     .insert(result.host.clone(), told.map(|(at, step)| (at, step.outcome.clone())).collect());
+                settled.insert(result.host.clone(), result.steps);
                 to_apply.push(result.host);
             } else {
                 refused.push(result);
@@ -173,8 +222,39 @@ impl Resumed<'_> {
         }
         let failed = refused.iter().filter(|result| result.state != RunHostState::Done);
         let failed = failed.map(|result| result.host.clone()).chain(self.stopped.iter().cloned()).collect();
-        refused.extend(self.apply(&to_apply, Open { earlier, failed, rerun }).await?);
+        let mut restarts = BTreeMap::new();
+        for host in &to_apply {
+            let restart = self.restart(host, earlier.get(host), settled.remove(host)).await?;
+            restarts.extend(restart.map(|restart| (host.clone(), restart)));
+        }
+        refused.extend(self.apply(&to_apply, Open { earlier, restarts, failed, rerun }).await?);
         Ok(refused)
+    }
+
+    /// Returns the restart that a host may still be about to do: its controller died before the host was back.
+    async fn restart(
+        &self,
+        host: &HostName,
+        earlier: Option<&BTreeMap<usize, StepOutcome>>,
+        settled: Option<Vec<StepReport>>,
+    ) -> Result<Option<Restart>, Error> {
+        let Some(plan) = self.ready.plan.plan().hosts.iter().find(|plan| plan.host == *host) else {
+            return Ok(None);
+        };
+        if !plan.steps.iter().any(|step| step.risks.contains(&Risk::Reboot)) {
+            return Ok(None);
+        }
+        let output = self.session.store.run_output(&ClientScope::All, &self.ready.run, host).await?;
+        let mut settled = settled.unwrap_or_default().into_iter();
+        let reports = (0..plan.steps.len()).map(|number| {
+            let told = earlier.and_then(|earlier| earlier.get(&number)).cloned();
+            let mut report = StepReport::silent(told.unwrap_or(StepOutcome::NotReached));
+            let stdout = settled.next().map(|settled| settled.stdout).filter(|stdout| !stdout.is_empty());
+            let recorded = || output.get(&number).map(|output| output.stdout.clone());
+            report.stdout = stdout.or_else(recorded).unwrap_or_default();
+            report
+        });
+        Ok(Restart::pending(&plan.steps, &reports.collect::<Vec<_>>()))
     }
 
     /// Asks hosts what they have done.
@@ -183,13 +263,21 @@ impl Resumed<'_> {
             return Ok(Vec::new());
         }
         let recorder = Recorder::new(self.session, self.ready, Task::Settle, self.updates.clone());
-        let recorder = recorder.knowing(known.clone());
+        let recorder = recorder.knowing(known.clone()).counting(self.connections);
         let targets = recorder.start(self.reach(hosts).await?.targets).await?;
         let plan = Arc::new(self.ready.plan.plan().clone());
         let request = SettleRequest { plan, run: self.ready.run.clone(), targets };
         let (sender, receiver) = channel(EVENTS_MAX);
         let connector = self.connections.connector();
-        let settle = fleet::settle(request, connector, &self.ready.options, sender);
+        let (ready, earlier) = (self.ready, known.clone());
+        let settle = async {
+            match &ready.pyinfra {
+                Some(pyinfra) => {
+                    pyinfra.settle(&ready.plan, request.targets, earlier, &ready.options, sender).await
+                }
+                None => fleet::settle(request, connector, &ready.options, sender).await,
+            }
+        };
         let (report, pending) = tokio::join!(settle, recorder.record(receiver));
         recorder.finish(pending, report).await
     }
@@ -203,6 +291,7 @@ impl Resumed<'_> {
         let Claims { claimed, refused } = claim(self.session, self.ready, hosts).await?;
         let targets = self.reach(&claimed).await?.targets;
         let recorder = Recorder::new(self.session, self.ready, Task::Apply, self.updates.clone());
+        let recorder = recorder.knowing(open.earlier.clone()).counting(self.connections);
         open.failed.extend(refused.iter().map(|result| result.host.clone()));
         let mut results = self.ready.work(self.session, recorder, targets, open, self.connections).await?;
         results.extend(refused);

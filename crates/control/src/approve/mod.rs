@@ -114,6 +114,7 @@ async fn give(
     });
     let records = records.collect::<Result<Vec<_>, _>>()?;
     session.store.add_approval(&approval, &records).await?;
+    crate::record::seal_if_due(session).await;
     Ok(Approved { plan: record.id.to_string(), person, fingerprint, expires_at })
 }
 

@@ -78,10 +78,15 @@ pub enum FixError {
         run: String,
     },
     /// Another ifrit works on the run.
-    #[error("run {run} is being worked on by another ifrit")]
+    #[error(
+        "run {run} is being worked on by another ifrit{}",
+        process.map(|process| format!(", process {process} on this machine")).unwrap_or_default()
+    )]
     StillRunning {
         /// The run.
         run: String,
+        /// Its process, where it is one of this machine.
+        process: Option<u32>,
     },
     /// The key of secrets is not there or cannot be used.
     #[error("the key of secrets, {}, cannot be used: {why}", path.display())]
@@ -90,6 +95,12 @@ pub enum FixError {
         path: PathBuf,
         /// Why.
         why: String,
+    },
+    /// Secrets are not what they were when the plan was made, so that nothing of it can be done.
+    #[error("nothing was done: {} cannot be had as planned", quoted(names))]
+    SecretsChanged {
+        /// Their names.
+        names: Vec<String>,
     },
     /// A secret cannot be set.
     #[error("secret `{name}`: {why}")]
@@ -105,12 +116,40 @@ pub enum FixError {
         /// What was typed.
         given: String,
     },
+    /// pyinfra is not there.
+    #[error("`{given}` is no program here, so no deploy of pyinfra can be run")]
+    NoPyinfra {
+        /// What the setting says.
+        given: String,
+    },
+    /// The files of a deploy of pyinfra, or those made for it, cannot be used.
+    #[error("the deploy of pyinfra cannot be run: {why}")]
+    PyinfraFiles {
+        /// Why.
+        why: String,
+    },
+    /// The files of a deploy of pyinfra are not those that its plan was made of.
+    #[error(
+        "files in {directory} have changed since the plan was made: what was planned is not what would be done"
+    )]
+    PyinfraChanged {
+        /// The directory, relative to the workspace.
+        directory: String,
+    },
     /// Nothing that was asked for can be patched.
     #[error("nothing to patch: {why}")]
     NothingToPatch {
         /// Why.
         why: String,
     },
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [name] => format!("the secret {name}"),
+        _ => format!("the secrets {}", names.join(", ")),
+    }
 }
 
 impl FixError {
@@ -120,6 +159,7 @@ impl FixError {
             Self::NoDeploy { .. } | Self::FailureLimit { .. } | Self::NothingToPatch { .. } => {
                 ErrorKind::User
             }
+            Self::PyinfraFiles { .. } => ErrorKind::User,
             Self::Order { .. } => ErrorKind::Workspace,
             _ => ErrorKind::Unavailable,
         }
@@ -144,7 +184,22 @@ impl FixError {
             Self::SecretKey { .. } => {
                 Some("`ifrit secret keygen` makes a new one; colleagues need the same file".to_owned())
             }
+            Self::SecretsChanged { .. } => Some(
+                "the value was changed since, or `secrets.key_file` is not the one that it was planned with; plan again"
+                    .to_owned(),
+            ),
+            Self::StillRunning { .. } => {
+                Some("let it come to its end, or stop it, and try again".to_owned())
+            }
             Self::FailureLimit { .. } => Some("expected for example 3 or 10%".to_owned()),
+            Self::NoPyinfra { .. } => Some(
+                "install pyinfra 3 (`python3 -m venv ~/pyinfra && ~/pyinfra/bin/pip install pyinfra`), then set \
+                 `program = \"~/pyinfra/bin/pyinfra\"` in the section [pyinfra] of ifrit.toml, or put it into PATH"
+                    .to_owned(),
+            ),
+            Self::PyinfraChanged { .. } => {
+                Some("plan again; `git diff` and `git status` say what has changed".to_owned())
+            }
             _ => None,
         }
     }

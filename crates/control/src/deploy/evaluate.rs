@@ -8,7 +8,7 @@ use fleet::{Limits, ProgressState, Target};
 use futures::StreamExt as _;
 use lang::Deploy;
 use model::{Code, Content, Host, HostName, HostPlan, OsRelease, Place, Problem};
-use plan::{Evaluated, FACT_PASSES_MAX, Facts, HostView};
+use plan::{Evaluated, FACT_PASSES_MAX, FactRequests, Facts, HostView};
 use store::ClientScope;
 use tokio::sync::mpsc::Sender;
 
@@ -20,7 +20,7 @@ use crate::secrets::Secrets;
 use crate::session::Session;
 
 /// One deploy, evaluated for several hosts.
-pub(super) struct Evaluation<'s> {
+pub(crate) struct Evaluation<'s> {
     session: &'s Session,
     deploy: &'s Deploy,
     secrets: &'s Secrets,
@@ -30,7 +30,7 @@ pub(super) struct Evaluation<'s> {
 }
 
 impl<'s> Evaluation<'s> {
-    pub(super) async fn new(
+    pub(crate) async fn new(
         session: &'s Session,
         deploy: &'s Deploy,
         secrets: &'s Secrets,
@@ -90,16 +90,42 @@ impl<'s> Evaluation<'s> {
             }
             fact_passes += 1;
             facts_at = self.session.clock.now();
-            let asked = [(target.clone(), requests)];
-            let answers = fleet::ask(&asked, self.connections.connector(), &self.limits, None).await;
-            let answers = answers.into_iter().next().unwrap_or_else(|| Err(endless(&host.name)));
-            let (more, problems) = plan::read_facts(&host.name, &answers.map_err(|problem| vec![problem])?);
-            facts.merge(more);
-            troubles = problems;
+            troubles = self.ask(target, requests, &mut facts).await.map_err(|problem| vec![problem])?;
         }
     }
 
+    /// Asks a host all that the deploy wants to know of it; returns the facts with which it is evaluated to
+    /// its end, or to its fault.
+    pub(crate) async fn gather(&self, host: &Host, target: &Target) -> Result<Facts, Problem> {
+        let mut facts = Facts::default();
+        for _ in 0..FACT_PASSES_MAX {
+            let Ok(Evaluated::Needs(requests)) = self.evaluate(host, &facts) else { return Ok(facts) };
+            self.ask(target, requests, &mut facts).await?;
+        }
+        Ok(facts)
+    }
+
+    /// Asks a host and adds its answers; returns what was wrong with them.
+    async fn ask(
+        &self,
+        target: &Target,
+        requests: FactRequests,
+        facts: &mut Facts,
+    ) -> Result<Vec<Problem>, Problem> {
+        let asked = [(target.clone(), requests)];
+        let answers = fleet::ask(&asked, self.connections.connector(), &self.limits, None).await;
+        let answers = answers.into_iter().next().unwrap_or_else(|| Err(endless(&target.host)));
+        let (more, problems) = plan::read_facts(&target.host, &answers?);
+        facts.merge(more);
+        Ok(problems)
+    }
+
     fn evaluate(&self, host: &Host, facts: &Facts) -> Result<Evaluated, Vec<Problem>> {
+        self.viewed(host, |view| plan::evaluate(self.deploy, view, facts))
+    }
+
+    /// Does something with all that is known of a host before it is asked.
+    pub(crate) fn viewed<T>(&self, host: &Host, work: impl FnOnce(&HostView<'_>) -> T) -> T {
         let root = &self.session.workspace.root;
         let view = HostView {
             inventory: &self.session.workspace.inventory,
@@ -110,7 +136,7 @@ impl<'s> Evaluation<'s> {
             secrets: &|name: &str| self.secrets.version(name, &host.client),
             secret_digest: &|content: &Content| self.secrets.digest(content),
         };
-        plan::evaluate(self.deploy, &view, facts)
+        work(&view)
     }
 }
 

@@ -2,7 +2,7 @@
 //! Nothing is changed on any host by it.
 
 mod error;
-mod evaluate;
+pub(crate) mod evaluate;
 pub(crate) mod git;
 pub(crate) mod record;
 mod saved;
@@ -10,24 +10,27 @@ mod saved;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fleet::{AnyConnector, Connector, LocalConnector};
+use fleet::{AnyConnector, Connector, LocalConnector, Target};
 use jiff::Timestamp;
 use model::selector::Selector;
-use model::{Change, ClientName, Host, HostName, HostPlan, PersonName, Plan, Problem, Risk, Step};
-use plan::{Note, Order};
+use model::{
+    Change, ClientName, Code, Host, HostName, HostPlan, PersonName, Plan, Problem, Risk, Step, UserName,
+};
+use plan::Note;
 use serde::Serialize;
 use store::{NewPlan, PlanHost, Via};
 use tokio::sync::mpsc::Sender;
 
 use crate::Progress;
 use crate::error::Error;
-use crate::reach::{Reached, reach};
+use crate::reach::{Reached, plain_login, reach};
 use crate::scan::ssh_connector;
 use crate::secrets::{Environment, Secrets};
 use crate::session::Session;
 pub use error::FixError;
 use evaluate::Evaluation;
 use git::Revision;
+pub use plan::Order;
 use record::{Action, event, random};
 pub(crate) use saved::load_plan;
 pub use saved::{PlanLine, plans, saved_plan};
@@ -47,6 +50,11 @@ impl Connections {
     /// Hangs up.
     pub async fn close(self) {
         self.0.ssh.close().await;
+    }
+
+    /// Returns what a host has cost so far; a host that is this machine costs no connection.
+    pub(crate) fn contacts(&self, host: &HostName) -> fleet::Contacts {
+        self.0.ssh.contacts(host)
     }
 
     pub(crate) fn connector(&self) -> Arc<dyn Connector> {
@@ -170,8 +178,29 @@ pub async fn plan(
     let planned = evaluation.plan_hosts(&hosts, &targets, progress).await;
     let (done, left_out) = split(&hosts, planned);
     let draft = Draft { deploy: request.deploy, selector: request.selector.to_string(), hosts: done, order };
-    let saved = save(session, draft, &left_out).await?;
+    let mut saved = save(session, draft, &left_out).await?;
+    saved.notes.extend(unprivileged(&saved.plan, &targets));
     Ok(Planned { saved, left_out, problems })
+}
+
+/// Says where a login is not root: its plan may be made of less than there is.
+fn unprivileged(plan: &Plan, targets: &[Target]) -> Vec<Note> {
+    let mut logins: BTreeMap<UserName, Vec<HostName>> = BTreeMap::new();
+    for host in plan.hosts.iter().filter(|host| changes(host) > 0) {
+        let target = targets.iter().find(|target| target.host == host.host);
+        if let Some(login) = target.and_then(plain_login) {
+            logins.entry(login).or_default().push(host.host.clone());
+        }
+    }
+    let code = Code::PlanUnprivileged;
+    let note = |(login, hosts): (UserName, Vec<HostName>)| {
+        let message = format!(
+            "ifrit logs in as {login}, which is not root: what that may not read looks absent; `become = \"sudo\"` below \
+             `[ssh]` in ifrit.toml makes it root"
+        );
+        Note { code, severity: code.level(), hosts, message }
+    };
+    logins.into_iter().map(note).collect()
 }
 
 /// A plan that is not saved yet.
@@ -214,6 +243,7 @@ pub(crate) async fn save(
         hosts: &hosts,
     };
     let id = session.store.save_plan(&new, &save_records(session, &new)?).await?;
+    crate::record::seal_if_due(session).await;
     let notes = plan::lint(&plan, &session.workspace.inventory);
     let needs_approval = needed(session, &plan);
     let (commit, is_dirty) = parts(revision);

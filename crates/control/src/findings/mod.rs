@@ -1,5 +1,6 @@
 //! `ifrit findings`: what is open, in the order in which to deal with it, and why in that order.
 
+mod accepted;
 mod exposed;
 mod rank;
 
@@ -19,6 +20,8 @@ use crate::inquiry::Inquiry;
 use crate::matched::{Matched, match_in_use};
 use crate::session::Session;
 use crate::who::why_unknown;
+pub use accepted::{Acceptance, AcceptedFinding};
+use accepted::{Exceptions, Split};
 use exposed::{Exposures, read_exposures};
 pub use rank::Rank;
 use rank::{reasons, what_to_do};
@@ -53,7 +56,9 @@ pub struct FindingsAnswer {
     pub fixable: Vec<OpenFinding>,
     /// Those without a fix yet, the most urgent first: there is less to do about them.
     pub unfixed: Vec<OpenFinding>,
-    /// How many hosts have any of them.
+    /// Those that a person has accepted for some time, the most urgent first. They are not among the others.
+    pub accepted: Vec<AcceptedFinding>,
+    /// How many hosts have any of them, but for the accepted ones.
     pub hosts: usize,
     /// Why hosts cannot be judged, and how many.
     pub unknown: BTreeMap<String, usize>,
@@ -150,19 +155,31 @@ pub async fn findings(inquiry: &Inquiry, query: &FindingsQuery) -> Result<Findin
     let affected =
         HostSet::union_of(groups.values().flat_map(|it| &it.versions).filter_map(|id| hosts.get(id)));
     let exposures = read_exposures(inquiry, &query.scope, &matched, &affected).await?;
+    let exceptions = Exceptions::read(inquiry, &query.scope).await?;
     let mut having = Having { by_version: &hosts, known: BTreeMap::new() };
-    let (mut fixable, mut unfixed) = (Vec::new(), Vec::new());
+    let (mut fixable, mut unfixed, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut open_hosts = HostSet::default();
     for ((is_unfixed, _, _), group) in &groups {
         let hosts = having.any_of(&group.versions);
-        let Some(finding) = group.finish(&matched, hosts, &exposures) else { continue };
+        let split = exceptions.split(&group.ids(), hosts);
+        let open = split.as_ref().map_or(hosts, |split| &split.open);
+        if !exceptions.is_empty() {
+            open_hosts.union_with(open);
+        }
         let tier = if *is_unfixed { &mut unfixed } else { &mut fixable };
-        tier.push(finding);
+        tier.extend(group.finish(&matched, open, &exposures));
+        if let Some(Split { accepted: hosts, by, .. }) = split {
+            let finding = group.finish(&matched, &hosts, &exposures);
+            accepted.extend(finding.map(|finding| AcceptedFinding { finding, by }));
+        }
     }
     add_scores(inquiry, &mut fixable).await?;
     add_scores(inquiry, &mut unfixed).await?;
+    accepted
+        .sort_by(|a, b| b.finding.rank.cmp(&a.finding.rank).then_with(|| a.finding.id.cmp(&b.finding.id)));
     let (unknown, hosts_total) = unknown(inquiry, query, &matched).await?;
-    let hosts = affected.len();
-    Ok(FindingsAnswer { fixable, unfixed, hosts, unknown, hosts_total, unrated })
+    let hosts = if exceptions.is_empty() { affected.len() } else { open_hosts.len() };
+    Ok(FindingsAnswer { fixable, unfixed, accepted, hosts, unknown, hosts_total, unrated })
 }
 
 /// Returns who of those that were asked for has each open package version.
@@ -244,8 +261,13 @@ impl Having<'_> {
 }
 
 impl Group<'_> {
+    fn ids(&self) -> Vec<&VulnerabilityId> {
+        self.matches.iter().flat_map(|it| std::iter::once(&it.id).chain(&it.aliases)).collect()
+    }
+
+    /// Makes the finding of hosts; `None` where there are none.
     fn finish(&self, matched: &Matched, hosts: &HostSet, exposures: &Exposures) -> Option<OpenFinding> {
-        let first = self.matches.first()?;
+        let first = self.matches.first().filter(|_| !hosts.is_empty())?;
         let source = matched.versions[first.package].package.source.clone();
         let mut fixes: BTreeMap<Platform, BTreeSet<Fix>> = BTreeMap::new();
         let mut packages = BTreeSet::new();

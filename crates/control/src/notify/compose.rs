@@ -57,6 +57,13 @@ pub(super) fn test_message(scope: &ChannelScope) -> Result<NewMessage, Error> {
     new_message(scope, MessageUrgency::Test, "test of ifrit", Body { text, ..Body::default() })
 }
 
+/// Makes a message of lines that nothing is left out of.
+pub(super) fn plain_message(scope: &ChannelScope, title: &str, text: &str) -> Result<NewMessage, Error> {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let body = Body { text: message::text(&lines), ..Body::default() };
+    new_message(scope, MessageUrgency::Digest, title, body)
+}
+
 /// An announcement as a channel may see it.
 struct Seen<'a> {
     announcement: &'a Announcement,

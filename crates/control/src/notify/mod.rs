@@ -206,6 +206,32 @@ pub async fn deliver(
     deliver::deliver(&session.store, session.clock.as_ref(), channels, which, None).await
 }
 
+/// Sends one message on one channel, now. One that does not arrive waits to be sent.
+///
+/// # Errors
+/// Why it has not arrived.
+pub(crate) async fn send_one(
+    session: &Session,
+    channels: &Channels,
+    name: &str,
+    title: &str,
+    text: &str,
+) -> Result<(), String> {
+    let scope = channels.scopes().iter().find(|it| it.name == name);
+    let scope = scope.ok_or_else(|| format!("no channel `{name}` is declared"))?;
+    let message = compose::plain_message(scope, title, text).map_err(|error| error.to_string())?;
+    let only = BTreeSet::from([message.message_id.clone()]);
+    let (store, clock) = (&session.store, session.clock.as_ref());
+    store.record_messages(&[message], clock.now()).await.map_err(|error| error.to_string())?;
+    let report = deliver::deliver(store, clock, channels, Waiting::All, Some(&only)).await;
+    let report = report.map_err(|error| error.to_string())?;
+    if report.delivered > 0 {
+        return Ok(());
+    }
+    let why = report.failures.into_iter().find(|(channel, _)| channel == name).map(|(_, why)| why);
+    Err(why.unwrap_or_else(|| "it has not arrived yet".to_owned()))
+}
+
 /// Sends a test message on every channel, or on one. A test that does not arrive is not kept.
 ///
 /// # Errors

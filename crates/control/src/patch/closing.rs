@@ -114,7 +114,7 @@ fn why_open(finding: &PatchFinding) -> Closing {
 }
 
 /// Returns every finding that is open now: host, package, id in capitals.
-async fn still_open(session: &Session) -> Result<BTreeSet<(HostName, String, String)>, Error> {
+pub(crate) async fn still_open(session: &Session) -> Result<BTreeSet<(HostName, String, String)>, Error> {
     let scope = ClientScope::All;
     let matched = match_in_use(&session.store, &scope, None, None).await?;
     let open: Vec<_> = matched.matches.iter().filter(|it| it.state == FindingState::Vulnerable).collect();

@@ -3,14 +3,14 @@
 mod closing;
 mod select;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fleet::Limits;
 use model::selector::Selector;
 use model::{ClientName, Code, Fix, Host, HostName, HostPlan, PackageName, Place, Problem, VulnerabilityId};
-pub use plan::Remedy;
-use plan::{Order, Patch, PatchTarget};
+pub use plan::{Order, Remedy};
+use plan::{Patch, PatchTarget};
 
 #[cfg(doc)]
 use crate::deploy::FixError;
@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::reach::{Reached, reach};
 use crate::scan::limits;
 use crate::session::Session;
+pub(crate) use closing::still_open;
 pub use closing::{ClosedFinding, Closing, close};
 pub(crate) use select::Open;
 
@@ -37,6 +38,10 @@ pub struct PatchRequest<'a> {
     pub refresh: bool,
     /// Whether hosts that were changed are restarted.
     pub reboots: bool,
+    /// Which hosts go first, in which waves.
+    pub order: Order,
+    /// Of those only these hosts and jails; `None` = all.
+    pub only: Option<BTreeSet<HostName>>,
 }
 
 /// A finding that is to be closed.
@@ -117,7 +122,7 @@ pub async fn plan_patch(
         false => {
             let selector = request.selector.map_or_else(|| "*".to_owned(), ToString::to_string);
             let deploy = title(request);
-            let draft = Draft { deploy: &deploy, selector, hosts: plans, order: Order::Together };
+            let draft = Draft { deploy: &deploy, selector, hosts: plans, order: request.order.clone() };
             Some(save(session, draft, &left_out).await?)
         }
     };

@@ -62,6 +62,9 @@ impl Open {
         for found in asked {
             let Some(having) = hosts.get(&matched.version_ids[found.package]) else { continue };
             for host in having.iter().filter_map(|id| chosen.get(&id)) {
+                if request.only.as_ref().is_some_and(|only| !only.contains(&host.name)) {
+                    continue;
+                }
                 open.add(host, &matched.versions[found.package], found);
             }
         }

@@ -92,6 +92,7 @@ pub async fn set(
     if !session.store.put_secret(&new, now, &[event(session, action)?]).await? {
         return Err(fault("somebody else has set it at this moment; look, and set it again".to_owned()));
     }
+    crate::record::seal_if_due(session).await;
     let (name, set_by) = (name.to_owned(), set_by.to_owned());
     Ok(SecretLine { name, client: client.cloned(), version, set_at: now, set_by })
 }

@@ -79,7 +79,7 @@ impl Definition {
 }
 
 /// Every setting. Top-level keys first, then section by section (TOML wants it so).
-pub const DEFINITIONS: [Definition; 38] = [
+pub const DEFINITIONS: [Definition; 57] = [
     Definition {
         key: "database",
         kind: Kind::Text,
@@ -144,6 +144,13 @@ pub const DEFINITIONS: [Definition; 38] = [
         kind: Kind::Whole { min: 1, max: 86_400 },
         preset: Preset::Whole(60),
         doc: "Seconds for everything with one host in one scan, connecting included.",
+    },
+    Definition {
+        key: "ssh.lost_after_secs",
+        kind: Kind::Whole { min: 2, max: 3600 },
+        preset: Preset::Whole(40),
+        doc: "Seconds without a sign of life from a host until its connection counts as lost. ifrit asks for signs of \
+              life all the time, and a host gives them also while a step is at work and prints nothing.",
     },
     Definition {
         key: "feeds.enabled",
@@ -280,6 +287,26 @@ pub const DEFINITIONS: [Definition; 38] = [
               Without it nothing is asked.",
     },
     Definition {
+        key: "pyinfra.program",
+        kind: Kind::Text,
+        preset: Preset::Text("pyinfra"),
+        doc: "pyinfra 3, for `ifrit pyinfra`: a program in `PATH`, or a path; `~/` is the home directory, other relative \
+              paths start at this file. For example `.venv/bin/pyinfra`.",
+    },
+    Definition {
+        key: "pyinfra.parallel",
+        kind: Kind::Whole { min: 1, max: 1000 },
+        preset: Preset::Whole(8),
+        doc: "How many hosts pyinfra works on at the same time: each has a process of its own, of some 50 MB. \
+              `--parallel` overrides it.",
+    },
+    Definition {
+        key: "pyinfra.plan_timeout_secs",
+        kind: Kind::Whole { min: 1, max: 86_400 },
+        preset: Preset::Whole(300),
+        doc: "Seconds that `pyinfra --dry` may take for one host. When a plan is applied, `deploy.host_timeout_secs` counts.",
+    },
+    Definition {
         key: "approval.access",
         kind: Kind::OneOf(&["none", "four-eyes"]),
         preset: Preset::Text("none"),
@@ -317,6 +344,58 @@ pub const DEFINITIONS: [Definition; 38] = [
         doc: "Hours after which an approval no longer counts.",
     },
     Definition {
+        key: "incident.deadline_days",
+        kind: Kind::Whole { min: 1, max: 365 },
+        preset: Preset::Whole(7),
+        doc: "Days from when a host was found to be vulnerable until it must be patched; `ifrit incident show` judges \
+              by it.",
+    },
+    Definition {
+        key: "incident.deadline_exploited_hours",
+        kind: Kind::Whole { min: 1, max: 8760 },
+        preset: Preset::Whole(48),
+        doc: "The same in hours, where CISA's catalogue says that the vulnerability is being exploited.",
+    },
+    Definition {
+        key: "incident.target_minutes",
+        kind: Kind::Whole { min: 1, max: 10_080 },
+        preset: Preset::Whole(15),
+        doc: "Minutes that the team wants an emergency to take, from the advisory to the last verified host; \
+              `ifrit drill` measures against it.",
+    },
+    Definition {
+        key: "respond.canaries",
+        kind: Kind::Whole { min: 1, max: 1000 },
+        preset: Preset::Whole(1),
+        doc: "How many hosts of each platform `ifrit respond` patches before all others: those whose failure would hurt least.",
+    },
+    Definition {
+        key: "respond.wave_hosts",
+        kind: Kind::Whole { min: 1, max: 100_000 },
+        preset: Preset::Whole(50),
+        doc: "How many hosts `ifrit respond` patches in each wave after the canary hosts.",
+    },
+    Definition {
+        key: "respond.unattended",
+        kind: Kind::OneOf(&["never", "exercise", "always"]),
+        preset: Preset::Text("never"),
+        doc: "When `--yes` may answer the questions of `ifrit respond` and `ifrit drill`: `exercise` in drills alone. Approvals \
+              are asked for in any case.",
+    },
+    Definition {
+        key: "respond.reports",
+        kind: Kind::Text,
+        preset: Preset::Text("reports"),
+        doc: "The directory, below the workspace, where `ifrit respond` writes the clients' reports.",
+    },
+    Definition {
+        key: "drill.fleet_command",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "The program, with its arguments, that brings up a throw-away fleet and runs `ifrit drill` on it, for `ifrit drill \
+              --fleet`; it finds this ifrit in IFRIT_BINARY.",
+    },
+    Definition {
         key: "secrets.source",
         kind: Kind::OneOf(&["sealed", "file", "env", "command"]),
         preset: Preset::Text("sealed"),
@@ -344,6 +423,53 @@ pub const DEFINITIONS: [Definition; 38] = [
         preset: Preset::Text("~/.config/ifrit/secrets.key"),
         doc: "The key that seals secrets in the database and that tells versions of a secret apart in plans, whatever \
               `secrets.source` is; `ifrit secret keygen` makes it. Everybody who plans and applies needs the same one.",
+    },
+    Definition {
+        key: "audit.anchors",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&["git"]),
+        doc: "Places outside of the database that checkpoints of the audit record are brought to, after each run and by \
+              `ifrit audit checkpoint`: `git` (a note in the workspace's repository), `notify:NAME` (a channel of \
+              `[notify.NAME]`), `file:PATH` (appended to; `~/` is the home directory, other relative paths start at this \
+              file), such as a file on another host's disk.",
+    },
+    Definition {
+        key: "audit.git_ref",
+        kind: Kind::Text,
+        preset: Preset::Text("refs/notes/ifrit-audit"),
+        doc: "The ref of the git notes of the anchor `git`. Each database needs its own.",
+    },
+    Definition {
+        key: "audit.push_remotes",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Git remotes that these notes are pushed to, never with force. None is asked where the list is empty.",
+    },
+    Definition {
+        key: "audit.anchor_hours_max",
+        kind: Kind::Whole { min: 1, max: 8760 },
+        preset: Preset::Whole(24),
+        doc: "Hours after which `ifrit audit verify` warns that the newest anchor is old.",
+    },
+    Definition {
+        key: "audit.checkpoint_secs",
+        kind: Kind::Whole { min: 0, max: 86_400 },
+        preset: Preset::Whole(300),
+        doc: "After a run a checkpoint is signed at once; after a plan, an approval or a secret, once the last one is so many \
+              seconds old.",
+    },
+    Definition {
+        key: "audit.key_file",
+        kind: Kind::Text,
+        preset: Preset::Text("~/.config/ifrit/audit.key"),
+        doc: "The key that signs checkpoints; it is made where there is none. `ifrit audit key` prints its public half.",
+    },
+    Definition {
+        key: "audit.trusted_keys",
+        kind: Kind::Texts,
+        preset: Preset::Texts(&[]),
+        doc: "Public keys whose checkpoints count beside those of the own key, as `ifrit audit key` prints them: those of \
+              everybody who works with this database, and former ones.",
     },
 ];
 

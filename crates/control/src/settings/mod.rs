@@ -2,10 +2,14 @@
 //! default, its limits and its documentation; reading, `ifrit config show`, the template of
 //! `ifrit init` and docs/reference/config.md all follow it.
 
+mod audit;
 mod definition;
 mod deploy;
+mod incident;
 mod notify;
+mod pyinfra;
 mod read;
+mod respond;
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +18,7 @@ pub use definition::{DEFINITIONS, Definition, Kind, render_reference, render_tem
 pub use deploy::SecretPlace;
 pub use notify::{ChannelKind, ChannelSettings, SecretSource};
 pub use read::read;
+pub use respond::Unattended;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +192,11 @@ impl Settings {
     /// Returns the time for everything with one host.
     pub fn ssh_host_timeout(&self) -> Duration {
         Duration::from_secs(self.whole("ssh.host_timeout_secs"))
+    }
+
+    /// Returns the time without a sign of life from a host until its connection counts as lost.
+    pub fn ssh_lost_after(&self) -> Duration {
+        Duration::from_secs(self.whole("ssh.lost_after_secs"))
     }
 
     /// Returns the feeds that are fetched.

@@ -1,8 +1,11 @@
 //! The command line as typed. The doc comments here are the help texts and docs/reference/cli.md.
 
+mod audit;
 mod fix;
 mod hear;
 mod know;
+mod prove;
+mod report;
 
 use std::path::PathBuf;
 
@@ -10,9 +13,12 @@ use clap::{Args, Parser, Subcommand};
 use model::ClientName;
 
 use crate::environment;
+pub use audit::*;
 pub use fix::*;
 pub use hear::*;
 pub use know::*;
+pub use prove::*;
+pub use report::*;
 
 /// Know your hosts, hear advisories, fix what is vulnerable, watch, prove
 #[derive(Debug, Parser)]
@@ -81,8 +87,24 @@ pub enum Verb {
     Run(RunArguments),
     /// Close findings: upgrade just what fixes them, restart what uses it, look again
     Patch(PatchArguments),
+    /// Plan a deploy that is written for pyinfra, show the plan, ask, and let pyinfra apply it
+    Pyinfra(PyinfraArguments),
+    /// Run an emergency, gate by gate: who is vulnerable, plan, approval, canary hosts, the others, proof, reports
+    Respond(RespondArguments),
+    /// Rehearse an emergency, and hold it against the team's target
+    Drill(DrillArguments),
+    /// Look whether a fix is in force on each host: versions, files, processes, services, kernel, network
+    Verify(VerifyArguments),
+    /// List incidents: emergencies and exercises
+    Incidents(IncidentsArguments),
+    /// Show an incident, write a note into its record, or close it
+    Incident(IncidentArguments),
+    /// Write a report: of an incident for a client, or of how things stand
+    Report(ReportArguments),
     /// Keep secrets that deploys use
     Secret(SecretArguments),
+    /// Show what was done, prove that nobody has changed the record of it, and give it away
+    Audit(AuditArguments),
     /// Back up, restore or check the database
     Db(DbArguments),
     /// Audit an unpacked root file system without any state
@@ -97,6 +119,10 @@ pub enum Verb {
     Inventory(InventoryArguments),
     /// Run the tests of deploys: functions `test_...()` in *_test.star; no host is asked
     Test(TestArguments),
+    /// Format .star files with ruff, which must be installed
+    Fmt(FmtArguments),
+    /// Step through a deploy for one host, from an editor by the Debug Adapter Protocol; no host is changed
+    Debug(DebugArguments),
     /// Print a Python type stub of the functions of .star files, for editors
     Stubs(StubsArguments),
     /// Serve an editor over standard input and output: diagnostics, definitions, hover, completion
@@ -110,7 +136,7 @@ impl Verb {
     /// Says whether it decides itself what Ctrl-C does: in the middle of a run, hosts come to their end.
     pub fn takes_interrupts(&self) -> bool {
         match self {
-            Self::Apply(_) | Self::Deploy(_) | Self::Patch(_) => true,
+            Self::Apply(_) | Self::Deploy(_) | Self::Patch(_) | Self::Pyinfra(_) => true,
             Self::Run(arguments) => matches!(arguments.verb, RunVerb::Resume(_)),
             _ => false,
         }
@@ -135,6 +161,16 @@ pub struct TestArguments {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FmtArguments {
+    /// Files or directories; `-` formats standard input to standard output; default: the whole workspace
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing, and say which files would change
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Debug, Args)]

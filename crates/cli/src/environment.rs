@@ -15,10 +15,15 @@ struct Variable {
 
 pub const WORKSPACE: &str = "IFRIT_WORKSPACE";
 pub const DATABASE: &str = "IFRIT_DATABASE";
+/// Where the program of `drill.fleet_command` finds this ifrit; set for it, never read.
+pub const BINARY: &str = "IFRIT_BINARY";
 const NO_COLOR: &str = "NO_COLOR";
 const HOME: &str = "HOME";
 const AGENT_SOCKET: &str = "SSH_AUTH_SOCK";
 const USER: &str = "USER";
+
+/// What the variables of ifrit itself begin with; programs of others never get them.
+const OWN: &str = "IFRIT_";
 
 const SECRET: &str = "IFRIT_SECRET_NAME";
 
@@ -56,6 +61,9 @@ pub fn surroundings(database_flag: Option<&str>) -> Surroundings {
         agent_socket: env::var_os(AGENT_SOCKET).map(PathBuf::from),
         database: from_flag.or_else(from_environment),
         person: env::var(USER).unwrap_or_else(|_| "unknown".to_owned()),
+        environment: env::vars_os()
+            .filter(|(name, _)| !name.as_encoded_bytes().starts_with(OWN.as_bytes()))
+            .collect(),
     }
 }
 

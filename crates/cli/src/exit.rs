@@ -49,8 +49,9 @@ impl Exit {
                 "Done, something to act on: somebody is vulnerable, the workspace has errors, a host did not answer \
                  completely, a feed was refused or could not be read in part, a host's key is not trusted, a declared service does not run, the \
                  database is damaged, a plan changes something (`plan`), a step failed or was stale (`apply`, `deploy`, \
-                 `run resume`), a plan was shown and not applied (`deploy`, `patch`), a finding is still open or waits for a \
-                 restart (`patch`), a test failed or could not be loaded (`test`)."
+                 `run resume`), a plan was shown and not applied (`deploy`, `patch`, `pyinfra`), a finding is still open or waits for a \
+                 restart (`patch`), a test failed or could not be loaded (`test`), a file would be formatted otherwise (`fmt --check`), \
+                 something on record was changed, dropped, swapped or cut off (`audit verify`), an anchor failed (`audit checkpoint`)."
             }
             Self::Usage => {
                 "The command line makes no sense: unknown flag, malformed selector or id, no such host, client or platform."
@@ -59,7 +60,8 @@ impl Exit {
                 "Nobody is known to be vulnerable (`who`, `findings`, `audit-root`, `audit-packages`) and no service to be down \
                  (`services`), but some could not be judged, or the inventory has errors and hosts may be missing; hosts \
                  were left out of a plan, or are unreachable, in doubt or not touched (`plan`, `apply`, `deploy`, `run \
-                 resume`, `patch`), whatever came of the others. Never read this as safe."
+                 resume`, `patch`), whatever came of the others; no checkpoint outside of the database was there to compare the record \
+                 with (`audit verify`). Never read this as safe."
             }
             Self::NoAnswer => {
                 "No answer: no workspace, a workspace with errors where a sound one is needed, settings \

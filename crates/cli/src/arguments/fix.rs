@@ -21,6 +21,22 @@ pub struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct DebugArguments {
+    /// The deploy: deploys/web/tls.star is `web/tls`; default: `deploy` of the editor's launch configuration
+    #[arg(value_name = "DEPLOY")]
+    pub deploy: Option<String>,
+    /// `on` and one host; default: `host` of the editor's launch configuration
+    #[arg(value_name = "on HOST", requires = "deploy")]
+    pub words: Vec<String>,
+    /// Take what the host is like from a file in place of asking it: a list in a *_test.star, FACTS unless named
+    #[arg(long, value_name = "FILE[:NAME]", requires = "deploy")]
+    pub facts: Option<String>,
+    /// Print what each line did and which steps came of it, in place of serving an editor
+    #[arg(long, requires = "deploy")]
+    pub explain: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct PlansArguments {
     /// Show this plan: its name or the beginning of it; default: list the newest
     #[arg(value_name = "PLAN_ID")]
@@ -190,6 +206,34 @@ pub struct PatchArguments {
     /// Show the plan and save it, and leave applying to `ifrit apply`
     #[arg(long, conflicts_with = "yes")]
     pub plan_only: bool,
+    /// Apply without asking
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub running: RunningArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct PyinfraArguments {
+    /// The deploy: a Python file in the workspace
+    #[arg(value_name = "DEPLOY.py")]
+    pub deploy: PathBuf,
+    /// `on` and the hosts, as a selector: `on client:acme tag:web`, `on '*'`
+    #[arg(value_name = "on SELECTOR", required = true)]
+    pub words: Vec<String>,
+    /// Run pyinfra in this directory of the workspace, where its config.py, group_data and files are; default: the
+    /// current one
+    #[arg(long, value_name = "DIR")]
+    pub chdir: Option<PathBuf>,
+    /// Show the plan and save it; apply nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry: bool,
+    /// Let so many hosts go first, alone
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub canary: Option<u16>,
+    /// Let so many hosts go at a time after that; the next ones start when these have ended well
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub wave_size: Option<u16>,
     /// Apply without asking
     #[arg(long)]
     pub yes: bool,

@@ -10,6 +10,8 @@ use model::Plan;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::open;
+use super::plan_text::print_notes;
+use super::pyinfra::apply_and_look_again;
 use super::run_text::{RunView, exit, print_summary};
 use crate::arguments::{ApplyArguments, GlobalArguments, RunningArguments};
 use crate::environment;
@@ -35,10 +37,17 @@ pub async fn run(
             approved.person, approved.fingerprint
         ));
     }
+    if !arguments.running.json {
+        print_notes(&saved, printer);
+    }
+    let (id, running) = (saved.id.as_str(), &arguments.running);
+    if control::pyinfra::is_pyinfra(&saved.plan) {
+        let exit = apply_and_look_again(&session, id, &saved.plan, running, &interrupts, printer).await?;
+        session.close().await;
+        return Ok(exit);
+    }
     let connections = Connections::new(&session);
-    let id = saved.id.as_str();
-    let exit =
-        apply(&session, id, &saved.plan, &arguments.running, &connections, &interrupts, printer).await?;
+    let exit = apply(&session, id, &saved.plan, running, &connections, &interrupts, printer).await?;
     connections.close().await;
     session.close().await;
     Ok(exit)
@@ -70,6 +79,7 @@ pub fn running(arguments: &RunningArguments, interrupts: &Interrupts) -> Running
         max_failures: arguments.max_failures.clone(),
         environment: Arc::new(environment::secret),
         stop: interrupts.begin(),
+        only: None,
     }
 }
 

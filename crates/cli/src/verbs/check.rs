@@ -28,6 +28,8 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     let mut workspace = control::workspace::load(&root(global)?, &surroundings(global))?;
     // Files of tests stop no other verb; here they count.
+    let now = control::Clock::now(&control::SystemClock);
+    workspace.problems.extend(control::workspace::expired_exceptions(&workspace.inventory, now));
     let of_tests = control::testing::problems(&workspace.root);
     let more: Vec<Problem> =
         of_tests.into_iter().filter(|problem| !workspace.problems.contains(problem)).collect();

@@ -1,6 +1,6 @@
 //! `ifrit findings`.
 
-use control::findings::{FindingsAnswer, FindingsQuery, OpenFinding};
+use control::findings::{Acceptance, AcceptedFinding, FindingsAnswer, FindingsQuery, OpenFinding};
 use control::{Inquiry, OnFaultyWorkspace};
 use model::{Severity, VulnerabilityId};
 use serde::Serialize;
@@ -37,6 +37,16 @@ struct Row<'a> {
     critical_service: bool,
     action: &'a str,
     reasons: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<AcceptanceRow<'a>>,
+}
+
+/// Who has accepted a finding.
+#[derive(Serialize)]
+struct AcceptanceRow<'a> {
+    owner: &'a str,
+    until: String,
+    reason: &'a str,
 }
 
 /// Where the fix is on one platform.
@@ -74,7 +84,12 @@ pub async fn run(
     if arguments.json {
         let all =
             answer.fixable.iter().map(|it| (it, true)).chain(answer.unfixed.iter().map(|it| (it, false)));
-        let mut rows = all.enumerate().map(|(at, (finding, is_fixable))| row(at + 1, finding, is_fixable));
+        let mut rows =
+            all.enumerate().map(|(at, (finding, is_fixable))| row(at + 1, finding, is_fixable, &[]));
+        rows.try_for_each(|row| printer.json(&row))?;
+        let first = answer.fixable.len() + answer.unfixed.len() + 1;
+        let accepted = answer.accepted.iter().zip(first..);
+        let mut rows = accepted.map(|(it, rank)| row(rank, &it.finding, has_fix(&it.finding), &it.by));
         rows.try_for_each(|row| printer.json(&row))?;
     } else {
         print(&answer, arguments, printer);
@@ -106,13 +121,18 @@ fn print(answer: &FindingsAnswer, arguments: &FindingsArguments, printer: &mut P
         printer.data("without a fix yet:");
         print_tier(&answer.unfixed, arguments.limit, printer);
     }
+    print_accepted(&answer.accepted, arguments.limit, printer);
     for (reason, hosts) in &answer.unknown {
         printer.data(format_args!("unknown, {reason}: {}", count(*hosts, "host")));
     }
     printer.data(format_args!(
-        "{} with a fix, {} without, on {} of {}",
+        "{} with a fix, {} without{}, on {} of {}",
         count(answer.fixable.len(), "finding"),
         answer.unfixed.len(),
+        match answer.accepted.len() {
+            0 => String::new(),
+            accepted => format!(", {accepted} accepted (not counted)"),
+        },
         answer.hosts,
         count(answer.hosts_total, "host")
     ));
@@ -130,6 +150,39 @@ fn print_tier(findings: &[OpenFinding], limit: usize, printer: &mut Printer) {
     if more > 0 {
         printer.data(format_args!("... and {more} more: `--limit 0` or `--json` shows them"));
     }
+}
+
+/// What is accepted is said apart: by whom, until when, and why.
+fn print_accepted(accepted: &[AcceptedFinding], limit: usize, printer: &mut Printer) {
+    if accepted.is_empty() {
+        return;
+    }
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    printer.data("accepted for now:");
+    let cells = |it: &AcceptedFinding| {
+        let by: Vec<String> = it.by.iter().map(acceptance).collect();
+        vec![
+            cell(known_id(&it.finding)),
+            cell(&it.finding.source),
+            cell(hosts(&it.finding)),
+            cell(by.join("; ")),
+            cell(&it.finding.action),
+        ]
+    };
+    let titles = ["id", "package", "hosts", "accepted", "what to do"];
+    printer.table(&titles, accepted.iter().take(limit).map(cells).collect());
+    if let more @ 1.. = accepted.len().saturating_sub(limit) {
+        printer.data(format_args!("... and {more} more: `--limit 0` or `--json` shows them"));
+    }
+}
+
+/// Writes `until 2026-12-31 by maria: no way in`.
+fn acceptance(it: &Acceptance) -> String {
+    format!("until {} by {}: {}", it.until.strftime("%Y-%m-%d"), it.owner, it.reason)
+}
+
+fn has_fix(finding: &OpenFinding) -> bool {
+    finding.fixes.values().flatten().any(|fix| *fix != model::Fix::NotYet)
 }
 
 fn cells(place: usize, finding: &OpenFinding) -> Vec<comfy_table::Cell> {
@@ -163,7 +216,7 @@ fn hosts(finding: &OpenFinding) -> String {
     format!("{} ({clients})", finding.host_count())
 }
 
-fn row(place: usize, finding: &OpenFinding, is_fixable: bool) -> Row<'_> {
+fn row<'a>(place: usize, finding: &'a OpenFinding, is_fixable: bool, by: &'a [Acceptance]) -> Row<'a> {
     let fixes = finding.fixes.iter().flat_map(|(platform, fixes)| {
         fixes.iter().map(|fix| PlatformFix { platform: platform.to_string(), fixed: fixed(fix) })
     });
@@ -186,5 +239,13 @@ fn row(place: usize, finding: &OpenFinding, is_fixable: bool) -> Row<'_> {
         critical_service: finding.rank.is_critical,
         action: &finding.action,
         reasons: finding.reasons.iter().map(String::as_str).collect(),
+        accepted: by
+            .iter()
+            .map(|it| AcceptanceRow {
+                owner: it.owner.as_str(),
+                until: it.until.to_string(),
+                reason: &it.reason,
+            })
+            .collect(),
     }
 }

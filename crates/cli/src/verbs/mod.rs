@@ -3,18 +3,28 @@
 mod apply;
 mod approve;
 mod audit;
+mod audit_checkpoint;
+mod audit_export;
+mod audit_log;
+mod audit_verify;
 mod bell;
 mod changes;
 mod check;
 mod config;
 mod db;
+mod debug;
 mod deploy;
+mod drill;
 mod feeds;
 mod findings;
+mod fmt;
 mod host;
 mod host_json;
 mod hosts;
 mod import;
+mod incident_json;
+mod incident_text;
+mod incidents;
 mod init;
 mod inventory;
 mod item_text;
@@ -25,8 +35,12 @@ mod patch;
 mod plan;
 mod plan_json;
 mod plan_text;
+mod pyinfra;
 mod reference;
 mod reference_operations;
+mod report;
+mod respond;
+mod respond_text;
 mod run_text;
 mod runs;
 mod scan;
@@ -35,6 +49,7 @@ mod services;
 mod stubs;
 mod test;
 mod trust;
+mod verify;
 mod version_compare;
 mod who;
 mod who_explain;
@@ -76,7 +91,15 @@ pub async fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result
         Verb::Runs(arguments) => runs::run_list(global, arguments, printer).await,
         Verb::Run(arguments) => runs::run(global, arguments, printer).await,
         Verb::Patch(arguments) => patch::run(global, arguments, printer).await,
+        Verb::Pyinfra(arguments) => pyinfra::run(global, arguments, printer).await,
+        Verb::Respond(arguments) => respond::run(global, arguments, printer).await,
+        Verb::Drill(arguments) => drill::run(global, arguments, printer).await,
+        Verb::Verify(arguments) => verify::run(global, arguments, printer).await,
+        Verb::Incidents(arguments) => incidents::run_list(global, arguments, printer).await,
+        Verb::Incident(arguments) => incidents::run(global, arguments, printer).await,
+        Verb::Report(arguments) => report::run(global, arguments, printer).await,
         Verb::Secret(arguments) => secret::run(global, arguments, printer).await,
+        Verb::Audit(arguments) => audit_checkpoint::run(global, arguments, printer).await,
         Verb::Db(arguments) => db::run(global, arguments, printer).await,
         Verb::AuditRoot(arguments) => audit::run_root(arguments, printer).await,
         Verb::AuditPackages(arguments) => audit::run_packages(arguments, printer),
@@ -84,6 +107,8 @@ pub async fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result
         Verb::Import(arguments) => import::run(global, arguments, printer),
         Verb::Inventory(arguments) => inventory::run(global, arguments, printer).await,
         Verb::Test(arguments) => test::run(global, arguments, printer),
+        Verb::Fmt(arguments) => fmt::run(global, arguments),
+        Verb::Debug(arguments) => debug::run(global, arguments, printer).await,
         Verb::Stubs(arguments) => stubs::run(global, arguments, printer),
         Verb::Lsp => lsp::run(global).await,
         Verb::Reference(arguments) => Ok(reference::run(arguments, printer)),

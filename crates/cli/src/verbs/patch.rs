@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use control::deploy::Connections;
-use control::patch::{ClosedFinding, Closing, PatchFinding, PatchPlan, PatchRequest};
+use control::patch::{ClosedFinding, Closing, Order, PatchFinding, PatchPlan, PatchRequest};
 use control::{OnFaultyWorkspace, Session};
 use model::Fix;
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub async fn run(
         selector: selector.as_ref(),
         refresh: !arguments.no_refresh,
         reboots: arguments.reboot,
+        order: Order::Together,
+        only: None,
     };
     let patch = control::patch::plan_patch(&session, &request, &connections).await?;
     let is_json = arguments.running.json;

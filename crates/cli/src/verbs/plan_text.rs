@@ -45,17 +45,22 @@ fn print_group(group: &[&HostPlan], printer: &mut Printer) {
         many => format!(" ({many} hosts, same plan)"),
     };
     printer.data(format_args!("{}{same}", names(&hosts)));
-    let unchanged = first.steps.iter().filter(|step| step.change == Change::None).count();
-    for (number, step) in first.steps.iter().enumerate().filter(|(_, step)| step.change != Change::None) {
-        printer.data(format_args!("  {:>3} {}", number + 1, heading(step)));
-        for line in &step.diff {
-            printer.data(format_args!("        {}", diff_line(line)));
-        }
+    step_lines(first).iter().for_each(|line| printer.data(line));
+    printer.data("");
+}
+
+/// Returns the lines that show the steps of a host.
+pub fn step_lines(host: &HostPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    let unchanged = host.steps.iter().filter(|step| step.change == Change::None).count();
+    for (number, step) in host.steps.iter().enumerate().filter(|(_, step)| step.change != Change::None) {
+        lines.push(format!("  {:>3} {}", number + 1, heading(step)));
+        lines.extend(step.diff.iter().map(|line| format!("        {}", diff_line(line))));
     }
     if unchanged > 0 {
-        printer.data(format_args!("      {} as it should be", count(unchanged, "step")));
+        lines.push(format!("      {} as it should be", count(unchanged, "step")));
     }
-    printer.data("");
+    lines
 }
 
 /// Says in one line what a step does and when.

@@ -9,19 +9,14 @@ use serde::Deserialize;
 const PYINFRA: &str = include_str!("../../../../fixtures/operations/pyinfra-arguments.json");
 
 /// Operations that have another name here.
-const RENAMED: [(&str, &str); 5] = [
-    ("bsdinit.service", "freebsd.service"),
-    ("crontab.crontab", "server.crontab"),
-    ("freebsd.service.service", "freebsd.service"),
-    ("freebsd.sysrc.sysrc", "freebsd.sysrc"),
-    ("sysvinit.service", "server.service"),
-];
+const RENAMED: [(&str, &str); 2] =
+    [("freebsd.service.service", "service.service"), ("freebsd.sysrc.sysrc", "sysrc.sysrc")];
 
 /// What every operation here takes.
 const COMMON: [&str; 3] = ["name", "when", "handler"];
 
 /// Operations that are not here, and why.
-const NOT_HERE: [(&str, &str); 14] = [
+const NOT_HERE: [(&str, &str); 11] = [
     ("apt.ppa", "PPAs are Ubuntu's; `apt.key` and `apt.sources_file` do the same for any repository"),
     ("files.get", "a deploy only brings hosts into a state; it takes no files from them"),
     ("files.rsync", "`files.sync` sends what differs, and `files.unarchive` what is large"),
@@ -32,36 +27,19 @@ const NOT_HERE: [(&str, &str); 14] = [
     ("runit.manage", "`runit.service` with `enabled`"),
     ("runit.wait_runsv", "`runit.service` fails where runsv is not there"),
     ("server.kill", "a process number is no state; `service.stop` is"),
-    ("server.script", "`files.put` the script and run it with `server.shell` and a guard"),
-    ("server.script_template", "`files.template` the script and run it with `server.shell` and a guard"),
-    ("systemd.daemon_reload", "`server.shell(\"systemctl daemon-reload\", when = unit.changed)`"),
     ("sysvinit.enable", "`server.service` with `enabled`; start priorities are the distribution's"),
 ];
 
-/// Why an argument of pyinfra's is not here; `*` = of whatever operation.
+/// Why an argument of pyinfra's is not here.
 const REASONS: &[(&str, &str, &str)] = &[
-    ("*", "add_deploy_dir", "paths are always from the root of the workspace"),
-    ("*", "force_backup", "nothing is replaced by something of another kind, so nothing is to be kept"),
-    ("*", "force_backup_dir", "nothing is replaced by something of another kind, so nothing is to be kept"),
-    ("*", "interpolate_variables", "no shell ever expands a text of a deploy"),
-    ("*", "try_prevent_shell_expansion", "no shell ever expands a text of a deploy"),
-    ("*", "extended_regex", "expressions are always POSIX extended ones"),
     ("files.line", "flags", "expressions have no flags: awk reads them"),
     ("files.replace", "flags", "expressions have no flags: awk reads them"),
-    ("files.line", "ensure_newline", "the last line always gets its newline"),
     ("files.replace", "match", "every match of `text` is replaced"),
-    ("files.block", "escape_regex_characters", "`line` is always an expression"),
     (
-        "files.directory",
-        "force",
-        "what is there and is no directory is for a person to look at, or for `files.absent`",
+        "files.put",
+        "atime",
+        "reading a file changes it, also to see whether it is right: it would be set every time",
     ),
-    ("files.file", "force", "what is there and is no file is for a person to look at, or for `files.absent`"),
-    ("files.link", "symbolic", "hard links are not managed"),
-    ("files.put", "force", "what is there is compared by its digest, so nothing has to be forced"),
-    ("files.put", "assume_exists", "asking costs no round of its own"),
-    ("files.put", "atime", "times of files are not managed"),
-    ("files.put", "mtime", "times of files are not managed"),
     ("files.template", "jinja_env_kwargs", "templates are rendered by minijinja, always strictly"),
     ("files.download", "limit_rate", "hosts have their own means"),
     ("files.download", "temp_dir", "the file is made beside its place, so that it can take it at once"),
@@ -69,41 +47,20 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("files.download", "extra_wget_args", "which program fetches is the host's business"),
     ("server.modprobe", "force", "a module that the kernel refuses is not forced into it"),
     ("server.reboot", "interval", "ifrit decides how often it looks"),
-    ("server.reboot", "reboot_timeout", "ifrit decides how long it waits"),
-    ("server.user", "public_keys", "`server.user_authorized_keys` does that"),
-    ("server.user", "delete_keys", "`server.user_authorized_keys` does that"),
-    ("server.user", "ensure_home", "`create_home`, and `files.directory` for one that exists"),
     ("server.user", "unique", "two accounts of one number are two names for one account"),
-    ("server.user", "password", "people come in by their keys; a password's hash would stand in the plan"),
-    ("apt.packages", "cache_time", "`apt.update(cache_time = ...)` does that"),
-    ("apt.packages", "upgrade", "`apt.upgrade` does that"),
-    ("apt.packages", "force", "what apt refuses is for a person to look at"),
     (
-        "apt.packages",
-        "no_recommends",
-        "a setting of the host: `APT::Install-Recommends` in /etc/apt/apt.conf.d",
+        "server.user",
+        "password",
+        "people come in by their keys; the hash of a password would stand in the plan and in its diff",
     ),
-    ("apt.packages", "allow_downgrades", "a pinned version may always be an older one"),
-    ("apt.packages", "purge", "files of configuration stay; `files.absent` removes them"),
-    ("apt.packages", "extra_install_args", "a plan shows all that is done; options would hide it"),
-    ("apt.packages", "extra_uninstall_args", "a plan shows all that is done; options would hide it"),
-    ("apk.packages", "upgrade", "`apk.upgrade` does that"),
+    ("apt.packages", "force", "what apt refuses is for a person to look at"),
     ("pkg.packages", "pkg_path", "repositories are files in /usr/local/etc/pkg/repos"),
     ("apt.key", "keyserver", "a key from a server is trusted unseen; put it into the workspace"),
     ("git.repo", "ssh_keyscan", "a scanned key is trusted unseen; put it into known_hosts by `files.line`"),
-    ("systemd.service", "daemon_reload", "`server.shell(\"systemctl daemon-reload\", when = unit.changed)`"),
-    ("systemd.service", "user_mode", "only the system's services are managed"),
-    ("systemd.service", "machine", "only the system's services are managed"),
-    ("systemd.service", "user_name", "only the system's services are managed"),
     ("runit.service", "managed", "`enabled` is the same here"),
     ("runit.service", "sourcedir", "/etc/sv is where every distribution has them"),
-    ("freebsd.service.service", "srvname", "its name is `service` here, as in every family"),
-    ("freebsd.service.service", "srvstate", "`running`, `restarted` and `reloaded`, as in every family"),
-    ("freebsd.service.service", "jail", "services of a jail are those of a host of its own: declare it"),
     ("freebsd.service.service", "environment", "rc.conf(5) has a setting for it: `NAME_env`"),
     ("freebsd.service.service", "verbose", "the output is kept anyway"),
-    ("freebsd.sysrc.sysrc", "jail", "settings of a jail are those of a host of its own: declare it"),
-    ("freebsd.sysrc.sysrc", "overwrite", "a value that differs is always set"),
     ("freebsd.freebsd_update.update", "force", "what freebsd-update refuses is for a person to look at"),
     ("freebsd.freebsd_update.update", "basedir", "only the running system is managed"),
     ("freebsd.freebsd_update.update", "workdir", "/etc/freebsd-update.conf says it"),
@@ -217,7 +174,7 @@ fn counterpart<'a>(name: &str, ours: &'a Operations) -> Option<(&'a str, &'a BTr
 }
 
 fn reason(operation: &str, argument: &str) -> Option<&'static str> {
-    let is_it = |it: &&(&str, &str, &str)| (it.0 == operation || it.0 == "*") && it.1 == argument;
+    let is_it = |it: &&(&str, &str, &str)| it.0 == operation && it.1 == argument;
     REASONS.iter().find(is_it).map(|(_, _, why)| *why)
 }
 

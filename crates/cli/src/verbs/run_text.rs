@@ -1,37 +1,26 @@
 //! A run while it goes on, and what came of it.
 
-use control::apply::{HostResult, RunAnswer, RunHostState, RunUpdate, RunUpdateKind};
-use model::{HostName, Plan, Step, StepOutcome};
+use std::collections::BTreeMap;
+
+use control::apply::{HostResult, RunAnswer, RunHostState};
+use live::host_row;
+use model::{HostName, Step, StepOutcome};
 use plan_step::StepText;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::count;
 use super::plan_text::names;
 use crate::exit::Exit;
 use crate::printer::Printer;
 
+mod live;
 mod plan_step;
 
+pub use live::RunView;
 pub use plan_step::{outcome_text, shown_duration, step_name};
 
 /// The lines of a failed step's output that the summary shows; `ifrit run show` has all that is kept.
 const OUTPUT_LINES_MAX: usize = 20;
-
-/// An event as `--json` prints it.
-#[derive(Serialize)]
-struct EventRow<'a> {
-    kind: &'static str,
-    host: &'a str,
-    step: Option<usize>,
-    operation: Option<&'a str>,
-    subject: Option<&'a str>,
-    outcome: Option<&'static str>,
-    why: Option<String>,
-    duration_ms: Option<u128>,
-    stdout: Option<String>,
-    stderr: Option<String>,
-}
 
 /// The last row of a run.
 #[derive(Serialize)]
@@ -42,122 +31,9 @@ struct RunRow<'a> {
     hosts: usize,
     nothing_to_do: usize,
     states: BTreeMap<&'static str, usize>,
+    connections: u32,
+    execs: u32,
     halted: Option<&'a str>,
-}
-
-/// Shows a run while it goes on.
-pub struct RunView<'a> {
-    steps: BTreeMap<&'a HostName, &'a [Step]>,
-    is_json: bool,
-    total: usize,
-    finished: usize,
-    at_work: BTreeSet<HostName>,
-}
-
-impl<'a> RunView<'a> {
-    pub fn new(plan: &'a Plan, is_json: bool) -> Self {
-        let steps = plan.hosts.iter().map(|host| (&host.host, host.steps.as_slice())).collect();
-        let total = plan.hosts.iter().filter(|host| control::deploy::changes(host) > 0).count();
-        Self { steps, is_json, total, finished: 0, at_work: BTreeSet::new() }
-    }
-
-    /// Shows one event.
-    pub fn take(&mut self, update: &RunUpdate, printer: &mut Printer) -> anyhow::Result<()> {
-        match &update.kind {
-            RunUpdateKind::Connecting => drop(self.at_work.insert(update.host.clone())),
-            RunUpdateKind::Finished(_) => {
-                self.finished += 1;
-                self.at_work.remove(&update.host);
-            }
-            RunUpdateKind::Held { .. }
-            | RunUpdateKind::Began
-            | RunUpdateKind::Started { .. }
-            | RunUpdateKind::Ended { .. }
-            | RunUpdateKind::Restarting => {}
-        }
-        // A host without a turn has its line in the summary.
-        if matches!(&update.kind, RunUpdateKind::Finished(result) if result.duration.is_none()) {
-            return Ok(());
-        }
-        if self.is_json {
-            return printer.json(&self.row(update));
-        }
-        match &update.kind {
-            RunUpdateKind::Finished(result) => printer.data(host_line(result, self.steps_of(&update.host))),
-            RunUpdateKind::Started { step } => {
-                let name = self.steps_of(&update.host).get(*step).map(step_name).unwrap_or_default();
-                printer.progress(format_args!(
-                    "{}/{} hosts, {} at work; {}: step {} {name}",
-                    self.finished,
-                    self.total,
-                    self.at_work.len(),
-                    update.host,
-                    step + 1
-                ));
-            }
-            RunUpdateKind::Connecting => {
-                printer.progress(format_args!(
-                    "{}/{} hosts, {}: connecting",
-                    self.finished, self.total, update.host
-                ));
-            }
-            RunUpdateKind::Held { until } => printer.say(format_args!(
-                "{}: held by another ifrit, or by one that died; waiting until {}",
-                update.host,
-                until.strftime("%H:%M:%SZ")
-            )),
-            RunUpdateKind::Restarting => {
-                printer.say(format_args!("{}: restarts; waiting until it is back", update.host));
-            }
-            RunUpdateKind::Began | RunUpdateKind::Ended { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn steps_of(&self, host: &HostName) -> &'a [Step] {
-        self.steps.get(host).copied().unwrap_or_default()
-    }
-
-    fn row<'r>(&'r self, update: &'r RunUpdate) -> EventRow<'r> {
-        let step_of = |number: usize| self.steps_of(&update.host).get(number);
-        let blank = |kind, step: Option<usize>| EventRow {
-            kind,
-            host: update.host.as_str(),
-            step: step.map(|step| step + 1),
-            operation: step.and_then(step_of).map(|step| step.operation.as_str()),
-            subject: step.and_then(step_of).map(|step| step.subject.as_str()),
-            outcome: None,
-            why: None,
-            duration_ms: None,
-            stdout: None,
-            stderr: None,
-        };
-        match &update.kind {
-            RunUpdateKind::Held { .. } => blank("held", None),
-            RunUpdateKind::Connecting => blank("connecting", None),
-            RunUpdateKind::Began => blank("began", None),
-            RunUpdateKind::Restarting => blank("restarting", None),
-            RunUpdateKind::Started { step } => blank("step-started", Some(*step)),
-            RunUpdateKind::Ended { step, report } => EventRow {
-                outcome: Some(report.outcome.as_str()),
-                why: outcome_text(&report.outcome),
-                duration_ms: report.duration.map(|duration| duration.as_millis()),
-                stdout: Some(String::from_utf8_lossy(&report.stdout).into_owned()),
-                stderr: Some(String::from_utf8_lossy(&report.stderr).into_owned()),
-                ..blank("step", Some(*step))
-            },
-            RunUpdateKind::Finished(result) => host_row(result, blank("host", None)),
-        }
-    }
-}
-
-fn host_row<'a>(result: &HostResult, blank: EventRow<'a>) -> EventRow<'a> {
-    EventRow {
-        outcome: Some(result.state.as_str()),
-        why: result.why.as_ref().map(ToString::to_string),
-        duration_ms: result.duration.map(|duration| duration.as_millis()),
-        ..blank
-    }
 }
 
 /// How a host ended, as a person counts.
@@ -215,10 +91,12 @@ fn ending_text(result: &HostResult, steps: &[Step]) -> String {
         };
         let number = result.steps.iter().enumerate().filter(is_counted).count();
         if number > 0 {
-            text.push_str(&format!(", {number} {word}"));
+            text.push_str(&format!(", {} {word}", count(number, "step")));
         }
     }
-    if let Some((number, report)) = stopper(result) {
+    // Where a host was lost, its problem names the step.
+    let is_lost = |report: &plan_step::Report| report.outcome == StepOutcome::InDoubt && result.why.is_some();
+    if let Some((number, report)) = stopper(result).filter(|(_, report)| !is_lost(report)) {
         let name = steps.get(number).map(step_name).unwrap_or_default();
         let why = outcome_text(&report.outcome).unwrap_or_default();
         text.push_str(&format!(", step {} {name}: {why}", number + 1));
@@ -264,10 +142,8 @@ pub fn print_summary(answer: &RunAnswer, is_json: bool, printer: &mut Printer) -
     }
     for result in &answer.hosts {
         print_output(result, of(&result.host), printer);
-        if let Some(hint) = result.why.as_ref().and_then(|why| why.hint.as_ref()) {
-            printer.complain(format_args!("{}: {hint}", result.host));
-        }
     }
+    print_hints(answer, printer);
     let mut endings: BTreeMap<Ending, usize> = BTreeMap::new();
     for result in &answer.hosts {
         *endings.entry(Ending::of(result)).or_default() += 1;
@@ -278,12 +154,38 @@ pub fn print_summary(answer: &RunAnswer, is_json: bool, printer: &mut Printer) -
     let counts: Vec<_> =
         endings.iter().map(|(ending, number)| format!("{number} {}", ending.as_str())).collect();
     let total = answer.hosts.len() + answer.settled;
-    printer.data(format_args!("run {}: {}: {}", answer.run, count(total, "host"), counts.join(", ")));
+    let cost = cost(answer).map(|cost| format!("; {cost}")).unwrap_or_default();
+    printer.data(format_args!("run {}: {}: {}{cost}", answer.run, count(total, "host"), counts.join(", ")));
     if let Some(why) = &answer.halted {
         printer.data(format_args!("the run has ended by itself: {why}"));
     }
     print_next(answer, &endings, printer);
     Ok(())
+}
+
+/// Prints what to do about hosts; those with the same hint stand together.
+fn print_hints(answer: &RunAnswer, printer: &mut Printer) {
+    let mut hints: Vec<(&str, Vec<&HostName>)> = Vec::new();
+    for result in &answer.hosts {
+        let Some(hint) = result.why.as_ref().and_then(|why| why.hint.as_deref()) else { continue };
+        match hints.iter_mut().find(|(known, _)| *known == hint) {
+            Some((_, hosts)) => hosts.push(&result.host),
+            None => hints.push((hint, vec![&result.host])),
+        }
+    }
+    for (hint, hosts) in hints {
+        printer.complain(format_args!("{}: {hint}", names(&hosts)));
+    }
+}
+
+/// Says what the hosts have cost, planning included where it was done in one go; a host that is this machine
+/// costs nothing.
+fn cost(answer: &RunAnswer) -> Option<String> {
+    let contacts = || answer.hosts.iter().map(|result| result.contacts);
+    let connections: u32 = contacts().map(|contacts| contacts.connections).sum();
+    let execs: u32 = contacts().map(|contacts| contacts.execs).sum();
+    let number = |number: u32, what: &str| count(usize::try_from(number).unwrap_or(usize::MAX), what);
+    (connections > 0).then(|| format!("{}, {}", number(connections, "connection"), number(execs, "exec")))
 }
 
 fn print_json(answer: &RunAnswer, printer: &mut Printer) -> anyhow::Result<()> {
@@ -292,19 +194,7 @@ fn print_json(answer: &RunAnswer, printer: &mut Printer) -> anyhow::Result<()> {
         *states.entry(result.state.as_str()).or_default() += 1;
         // A host that was never begun has had no event.
         if result.duration.is_none() {
-            let blank = EventRow {
-                kind: "host",
-                host: result.host.as_str(),
-                step: None,
-                operation: None,
-                subject: None,
-                outcome: None,
-                why: None,
-                duration_ms: None,
-                stdout: None,
-                stderr: None,
-            };
-            printer.json(&host_row(result, blank))?;
+            printer.json(&host_row(result))?;
         }
     }
     printer.json(&RunRow {
@@ -314,6 +204,8 @@ fn print_json(answer: &RunAnswer, printer: &mut Printer) -> anyhow::Result<()> {
         hosts: answer.hosts.len(),
         nothing_to_do: answer.settled,
         states,
+        connections: answer.hosts.iter().map(|result| result.contacts.connections).sum(),
+        execs: answer.hosts.iter().map(|result| result.contacts.execs).sum(),
         halted: answer.halted.as_deref(),
     })
 }
@@ -335,14 +227,20 @@ fn print_next(answer: &RunAnswer, endings: &BTreeMap<Ending, usize>, printer: &m
     let has = |ending| endings.contains_key(&ending);
     // What a bad wave has ended is not to be gone on with just so.
     let is_left = has(Ending::NotStarted) && answer.halted.is_none();
-    if has(Ending::InDoubt) || has(Ending::Unreachable) || is_left {
-        printer.say(format_args!("next: ifrit run resume {}", answer.run));
+    let resume = format!("ifrit run resume {}", answer.run);
+    let hints = || answer.hosts.iter().filter_map(|result| result.why.as_ref()?.hint.as_deref());
+    let is_said = hints().any(|hint| hint.contains(&resume));
+    if !is_said && (has(Ending::InDoubt) || has(Ending::Unreachable) || is_left) {
+        printer.say(format_args!("next: {resume}"));
     }
     if has(Ending::Stale) || has(Ending::Failed) {
         let stopped = answer.hosts.iter().filter(|result| result.state == RunHostState::Stopped);
         let names: Vec<_> = stopped.take(10).map(|result| result.host.as_str()).collect();
         let again = match answer.plan.deploy.strip_prefix("patch ") {
             Some(words) => format!("ifrit patch {words} on {}", names.join(" or ")),
+            None if control::pyinfra::is_pyinfra(&answer.plan) => {
+                format!("ifrit {} on {}", answer.plan.deploy, names.join(" or "))
+            }
             None => format!("ifrit plan {} on {}", answer.plan.deploy, names.join(" or ")),
         };
         printer.say(format_args!("next: look at what was said, then {again}"));

@@ -137,6 +137,9 @@ fn print_host(plan: &Plan, host: &RunHost, printer: &mut Printer) {
     printer.data(format_args!("{}: {}", host.line.host, host.line.state.as_str()));
     if let Some(problem) = &host.line.problem {
         printer.data(format_args!("      {}", problem.message));
+        if let Some(hint) = &problem.hint {
+            printer.data(format_args!("      hint: {hint}"));
+        }
     }
     for step in &host.steps {
         let (name, is_sent) = planned(plan, host, step);

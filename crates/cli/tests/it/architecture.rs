@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Rooms and what each may depend on. A room may use any room to its right:
-/// cli -> control -> {fleet, advisory, store} -> {plan, lang} -> model, and plan -> lang.
-const ARROWS: [(&str, &[&str]); 9] = [
+/// cli -> web -> control -> {fleet, advisory, store} -> {plan, lang} -> model, and plan -> lang.
+const ARROWS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("lang", &["model"]),
     ("plan", &["model", "lang"]),
@@ -17,12 +17,13 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("fleet", &["model", "lang", "plan"]),
     ("store", &["model", "lang", "plan"]),
     ("control", &["model", "lang", "plan", "advisory", "fleet", "store"]),
-    ("cli", &["model", "lang", "plan", "advisory", "fleet", "store", "control"]),
+    ("web", &["model", "lang", "plan", "advisory", "fleet", "store", "control"]),
+    ("cli", &["model", "lang", "plan", "advisory", "fleet", "store", "control", "web"]),
     ("testkit", &["model"]),
 ];
 
 /// Heavy or dangerous dependencies and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 11] = [
+const FENCES: [(&str, &[&str]); 12] = [
     ("russh", &["fleet", "testkit"]),
     ("sqlx", &["store"]),
     ("reqwest", &["advisory", "control"]),
@@ -31,6 +32,7 @@ const FENCES: [(&str, &[&str]); 11] = [
     ("starlark_lsp", &["lang"]),
     ("lsp-server", &["lang"]),
     ("lsp-types", &["lang"]),
+    ("maud", &["web"]),
     ("clap", &["cli"]),
     ("comfy-table", &["cli"]),
     ("anyhow", &["cli"]),

@@ -174,6 +174,29 @@ fn ruff_formats_a_workspace_and_it_means_the_same() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.success(), said + &String::from_utf8_lossy(&output.stderr))
     };
+    // `ifrit fmt` does the same, with or without settings of the workspace.
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let fmt = |workspace: &str, arguments: &[&str], input: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ifrit"));
+        command.args(["-C", workspace, "fmt"]).args(arguments).current_dir(ifrit.directory());
+        command
+            .env("PATH", &path)
+            .env("HOME", ifrit.directory())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().expect("ifrit starts");
+        std::io::Write::write_all(&mut child.stdin.take().expect("piped"), input.as_bytes())
+            .expect("it reads");
+        let output = child.wait_with_output().expect("ifrit ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let bare = ifrit.write("bare/deploys/a.star", "def deploy(host):\n    f(a = 1)\n");
+    ifrit.write("bare/ifrit.toml", "");
+    assert_eq!(fmt("ws", &["--check"], "").0, Some(1));
+    assert_eq!(fmt("ws", &["-"], "x=1\n"), (Some(0), "x = 1\n".to_owned()));
+    assert_eq!(fmt("bare", &["--check"], "").0, Some(1));
+    assert_eq!(fmt("bare", &[], "").0, Some(0));
+    assert!(std::fs::read_to_string(bare).expect("a file").contains("f(a=1)"));
     let before = ifrit.run(&["-C", "ws", "test", "--json"]).expect_exit(1).rows();
     let (is_done, said) = ruff(&["format"]);
     assert!(is_done, "{said}");

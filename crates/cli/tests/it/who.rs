@@ -13,7 +13,8 @@ use store::{CoverageRow, DatabaseUrl, NewSnapshot, Store};
 
 use crate::command::Ifrit;
 
-const INVENTORY: &str = r#"
+/// What [`workspace`] declares.
+pub const INVENTORY: &str = r#"
 acme = client("acme")
 globex = client("globex")
 initech = client("initech")
@@ -235,7 +236,8 @@ async fn fill(store: &Store) {
     store.record_collections(&fleet(SECOND_DAY), time(SECOND_DAY)).await.expect("recorded");
 }
 
-fn workspace() -> Ifrit {
+/// A workspace whose database knows a fleet, with CVE-2024-6387 on web-1 and db-1.
+pub fn workspace() -> Ifrit {
     let ifrit = Ifrit::new();
     ifrit.write("inventory/hosts.star", INVENTORY);
     let path = ifrit.directory().join("fleet.db");

@@ -1,11 +1,16 @@
 # Few words: demo, test, check, docs. Needs rustup's Rust 1.95.0 and, for everything else, a Debian
 # machine; as root it installs what is missing.
-.PHONY: demo test check docs
+.PHONY: demo drill test check docs
 
-demo: ## boot a fleet of real sshd hosts, scan it, say who is vulnerable; cleans up after itself
+demo: ## a whole emergency on a fleet of real sshd hosts; leaves the report and the verified record in target/demo
 	@scripts/need openssh-server openssh-client iproute2 git
 	cargo build --locked --bins
 	@scripts/demo
+
+drill: ## rehearse the emergency on a throw-away fleet, against the target of 15 minutes
+	@scripts/need openssh-server openssh-client iproute2 git
+	cargo build --locked --bins
+	@scripts/drill
 
 test: ## everything: formatting, lints, unit, property, store and end-to-end tests
 	@scripts/need openssh-server openssh-client iproute2 postgresql dash busybox git sudo opendoas libsqlite3-0

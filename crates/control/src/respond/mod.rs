@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use model::selector::Selector;
 use model::{HostName, IncidentId, IncidentKind, Mark, Stage};
-use store::{ClientScope, IncidentHost, IncidentHostState, IncidentLink, PlanId};
+use store::{ClientScope, IncidentHost, IncidentLink, PlanId};
 
 use crate::deploy::{Connections, LeftOut, PlanRequest, SavedPlan};
 use crate::error::Error;

@@ -183,6 +183,18 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// What is asked for is being dealt with in another incident, of other clients or other hosts.
+    #[error("{} of {id} already, which is open for {of}", if *count == 1 { format!("{host} is a host") } else { format!("{host} and {} more hosts are", count - 1) })]
+    IncidentOverlaps {
+        /// The other incident.
+        id: model::IncidentId,
+        /// What that one is about, in words.
+        of: String,
+        /// The first of the hosts that are in both.
+        host: model::HostName,
+        /// How many there are.
+        count: usize,
+    },
     /// An incident was closed before.
     #[error("{id} is closed already")]
     IncidentClosed {
@@ -292,6 +304,7 @@ impl Error {
             | Self::ChangeKind { .. }
             | Self::NoIncident { .. }
             | Self::IncidentOpen { .. }
+            | Self::IncidentOverlaps { .. }
             | Self::IncidentClosed { .. }
             | Self::IncidentText { .. }
             | Self::VulnerabilityId { .. } => ErrorKind::User,
@@ -368,6 +381,10 @@ impl Error {
             }
             Self::IncidentOpen { id, .. } => Some(format!(
                 "`ifrit incident show {id}` shows every host; `--force` closes it as it is, with your reason on record"
+            )),
+            Self::IncidentOverlaps { id, .. } => Some(format!(
+                "`ifrit respond {id}` goes on with all of that one (`ifrit drill {id}` if it is an exercise); or close it \
+                 first: `ifrit incident close {id} --reason \"...\"`"
             )),
             Self::IncidentText { .. } => Some("say in a few sentences what the next reader must know".to_owned()),
             Self::HostUnknown { .. } => Some("`ifrit hosts` lists what is declared and the jails that run there".to_owned()),

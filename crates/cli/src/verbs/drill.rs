@@ -6,7 +6,7 @@ use std::time::Duration;
 use control::incident::{IncidentView, duration};
 use control::respond::RespondRequest;
 use control::{ClientScope, OnFaultyWorkspace};
-use model::{IncidentId, IncidentKind, Mark};
+use model::{IncidentId, IncidentKind, Mark, Stage};
 
 use super::respond::{go, split};
 use super::{open, selector};
@@ -27,7 +27,11 @@ pub async fn run(
     let (words, hosts) = split(&arguments.words)?;
     let session = open(global, OnFaultyWorkspace::Refuse).await?;
     let target = session.workspace.settings.incident_target();
+    let mut incident = None;
     let (words, hosts) = match words {
+        [word] if IncidentId::parse(word).is_some() && hosts.is_some() => {
+            return Err(UsageError("an incident has its hosts: leave `on` out".to_owned()).into());
+        }
         [word] if IncidentId::parse(word).is_some() => {
             let id = control::incident::find(&session, word).await?;
             let view = control::incident::view(&session, &ClientScope::All, id).await?;
@@ -36,6 +40,10 @@ pub async fn run(
                     UsageError(format!("{id} is in earnest: `ifrit respond {id}` goes on with it")).into()
                 );
             }
+            if view.stage == Stage::Closed {
+                return Err(UsageError(format!("{id} is closed; `ifrit incident show {id}` shows it")).into());
+            }
+            incident = Some(id);
             (view.words, view.selector.map(|text| vec![text]))
         }
         words => (words.to_vec(), hosts.map(<[String]>::to_vec)),
@@ -61,6 +69,7 @@ pub async fn run(
     };
     let session = open(global, OnFaultyWorkspace::Refuse).await?;
     let request = RespondRequest {
+        incident,
         kind: IncidentKind::Exercise,
         words,
         scope: ClientScope::All,

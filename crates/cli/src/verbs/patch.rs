@@ -48,7 +48,7 @@ pub async fn run(
         selector: selector.as_ref(),
         refresh: !arguments.no_refresh,
         reboots: arguments.reboot,
-        order: Order::Together,
+        order: &|_| Order::Together,
         only: None,
     };
     let patch = control::patch::plan_patch(&session, &request, &connections).await?;

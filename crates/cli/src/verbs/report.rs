@@ -16,6 +16,7 @@ use crate::arguments::{
     ReportPostureArguments, ReportVerb,
 };
 use crate::exit::Exit;
+use crate::failure::UsageError;
 use crate::printer::Printer;
 
 /// Seconds of a day.
@@ -41,6 +42,18 @@ async fn run_incident(
     let id = control::incident::find(&session, &arguments.id).await?;
     let view = view(&arguments.form);
     let format = arguments.form.format();
+    if let Some(client) = view.client() {
+        // There is one: what is missing is a host of the client in it.
+        let whole = control::incident::view(&session, &ClientScope::All, id).await?;
+        if !whole.clients().contains(client)
+            && session.workspace.inventory.clients.iter().any(|it| it.name == *client)
+        {
+            let why = format!(
+                "{id} has no host of the client {client}: `ifrit incident show {id}` shows whose hosts it has"
+            );
+            return Err(UsageError(why).into());
+        }
+    }
     match &arguments.form.out {
         Some(file) => {
             write_incident_report(&session, &ClientScope::All, id, &view, format, file).await?;

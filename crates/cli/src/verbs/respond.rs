@@ -39,9 +39,18 @@ pub async fn run(
     let (words, hosts) = split(&arguments.words)?;
     let session = open(global, OnFaultyWorkspace::Refuse).await?;
     let request = match words {
+        [word] if model::IncidentId::parse(word).is_some() && hosts.is_some() => {
+            let why = "an incident has its hosts: leave `on` out";
+            return Err(UsageError(why.to_owned()).into());
+        }
+        [word] if model::IncidentId::parse(word).is_some() && !arguments.client.is_empty() => {
+            let why = "an incident has its clients: leave `--client` out";
+            return Err(UsageError(why.to_owned()).into());
+        }
         [word] if model::IncidentId::parse(word).is_some() => resumed(&session, word, arguments).await?,
         [] => return Err(UsageError("say what it is about before `on`".to_owned()).into()),
         words => RespondRequest {
+            incident: None,
             kind: IncidentKind::Emergency,
             words: words.to_vec(),
             scope: scope(&arguments.client),
@@ -76,6 +85,7 @@ async fn resumed(
     }
     let words = view.selector.as_deref().map(|text| vec![text.to_owned()]);
     Ok(RespondRequest {
+        incident: Some(id),
         kind: view.kind,
         words: view.words,
         scope: view.scope,
@@ -135,20 +145,31 @@ struct Flow<'a> {
 impl Flow<'_> {
     async fn go(&mut self, printer: &mut Printer) -> anyhow::Result<(Exit, Option<IncidentId>)> {
         let picture = respond::look(&self.session, &self.request).await?;
-        let known = control::incident::open_about(&self.session, self.request.kind, &picture.ids).await?;
-        if picture.hosts.is_empty() && picture.excepted.is_empty() && known.is_none() {
-            printer
-                .say("no host is known to be vulnerable, as far as they were scanned: no incident is opened");
-            printer.say(format_args!(
-                "`ifrit who {}` names the hosts of which it cannot be told",
-                self.request.words.join(" ")
-            ));
-            return Ok((Exit::Nothing, None));
+        let known = respond::open_already(&self.session, &self.request, &picture).await?;
+        if let (Some(known), None) = (known, &self.request.deploy) {
+            // What it was opened with is gone on with.
+            let view = control::incident::view(&self.session, &ClientScope::All, known).await?;
+            self.request.deploy = view.deploy;
         }
+        let is_empty = picture.hosts.is_empty() && picture.excepted.is_empty() && known.is_none();
         if self.is_json() {
             respond_text::print_json(&picture, printer)?;
         } else {
-            respond_text::print_picture(&picture, printer);
+            if !is_empty {
+                respond_text::print_picture(&picture, printer);
+            }
+            respond_text::print_unjudged(&picture, &self.request.words, printer);
+        }
+        if is_empty {
+            printer
+                .say("no host is known to be vulnerable, as far as they were scanned: no incident is opened");
+            printer.say(format_args!(
+                "`ifrit who {}` says what is known of every host",
+                self.request.words.join(" ")
+            ));
+            // Of whom nothing can be told, nothing is well.
+            let exit = if picture.unjudged.is_empty() { Exit::Nothing } else { Exit::Unknown };
+            return Ok((exit, None));
         }
         let id = respond::open(&self.session, &self.request, &picture).await?;
         let word = if known.is_some() { "goes on" } else { "is opened" };
@@ -156,6 +177,11 @@ impl Flow<'_> {
             "{} {word}: `ifrit incident show {id}` shows it",
             shown(id, self.request.kind)
         ));
+        let view = control::incident::view(&self.session, &ClientScope::All, id).await?;
+        let unseen = view.hosts.iter().filter(|host| host.state == IncidentHostState::Patched).count();
+        if unseen > 0 {
+            printer.say(format_args!("{} patched since the last scan, and not proven yet", were(unseen)));
+        }
         let left = match self.gates(id, &picture, printer).await? {
             None => None,
             Some(left) => {
@@ -188,6 +214,7 @@ impl Flow<'_> {
         if self.stops_after(Stage::Opened) {
             return Ok(Some(Left::Asked));
         }
+        respond::catch_up(&self.session, id).await?;
         let mut progress = respond::progress(&self.session, id).await?;
         if let Some(run) = progress.as_ref().and_then(|it| it.lost.clone()) {
             if !self.ask(&format!("Run {} was lost. Settle and resume it?", &run.as_str()[..12]), printer) {
@@ -195,6 +222,12 @@ impl Flow<'_> {
             }
             self.resume(id, run.as_str(), progress.as_ref(), printer).await?;
             progress = respond::progress(&self.session, id).await?;
+        }
+        if let Some(progress) = progress.as_ref().filter(|it| !it.held_by.is_empty()) {
+            printer.complain(format_args!(
+                "the plan did not come to its end on its canary {}: the others of it wait for a new plan",
+                named(&progress.held_by)
+            ));
         }
         let is_over = progress.as_ref().is_none_or(Progress::is_over);
         // What was applied is looked at before anything new is planned.
@@ -350,6 +383,11 @@ impl Flow<'_> {
     async fn prove(&self, id: IncidentId, printer: &mut Printer) -> anyhow::Result<()> {
         printer.say("looking at the hosts again");
         let proof = respond::prove(&self.session, id, &self.connections).await?;
+        for host in &proof.gone {
+            printer.complain(format_args!(
+                "{host} is not declared any more, or no scan finds it: nobody can look, so it is unknown"
+            ));
+        }
         let scanned =
             proof.scan.problems.iter().chain(proof.scan.hosts.iter().flat_map(|host| &host.problems));
         scanned.for_each(|problem| printer.problem(problem));
@@ -453,6 +491,11 @@ fn shown(id: IncidentId, kind: IncidentKind) -> String {
 
 fn are(hosts: usize) -> String {
     let verb = if hosts == 1 { "is" } else { "are" };
+    format!("{} {verb}", count(hosts, "host"))
+}
+
+fn were(hosts: usize) -> String {
+    let verb = if hosts == 1 { "was" } else { "were" };
     format!("{} {verb}", count(hosts, "host"))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use control::incident::{IncidentHostState, IncidentView, duration};
-use control::respond::{Affected, Picture};
+use control::respond::{Affected, Picture, Unjudged};
 use jiff::Timestamp;
 use model::{Fix, Mark};
 use serde::Serialize;
@@ -14,6 +14,8 @@ use crate::printer::{Printer, cell};
 
 /// Hosts that a screen names; the others are counted.
 const HOSTS_SHOWN_MAX: usize = 40;
+/// Hosts of which it cannot be told that one line names; the others are counted.
+const UNJUDGED_NAMED_MAX: usize = 5;
 /// Packages that a host's line names; the others are counted.
 const PACKAGES_SHOWN_MAX: usize = 3;
 
@@ -27,6 +29,15 @@ struct HostRow<'a> {
     state: &'static str,
     reasons: &'a [String],
     findings: Vec<FindingRow<'a>>,
+}
+
+/// A host of which it cannot be told, as `--json` prints it.
+#[derive(Serialize)]
+struct UnjudgedRow<'a> {
+    kind: &'static str,
+    client: &'a str,
+    host: &'a str,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -76,6 +87,32 @@ pub fn print_picture(picture: &Picture, printer: &mut Printer) {
     }
 }
 
+/// Names the hosts of which it cannot be told: they are not in the incident, and not safe either.
+pub fn print_unjudged(picture: &Picture, words: &[String], printer: &mut Printer) {
+    if picture.unjudged.is_empty() {
+        return;
+    }
+    let mut reasons: BTreeMap<&str, Vec<&Unjudged>> = BTreeMap::new();
+    for it in &picture.unjudged {
+        reasons.entry(it.why.as_str()).or_default().push(it);
+    }
+    printer.data("");
+    printer.data(format_args!(
+        "{} cannot be judged, so nothing is done there:",
+        count(picture.unjudged.len(), "host")
+    ));
+    for (why, hosts) in reasons {
+        let names: Vec<&str> = hosts.iter().take(UNJUDGED_NAMED_MAX).map(|it| it.host.as_str()).collect();
+        let more = hosts.len().saturating_sub(UNJUDGED_NAMED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        printer.data(format_args!("  {}{more}: {why}", names.join(", ")));
+    }
+    printer.data(format_args!(
+        "scan them (`ifrit scan`); `ifrit who {}` says what is known of every host",
+        words.join(" ")
+    ));
+}
+
 fn packages(affected: &Affected) -> String {
     let one = |it: &control::incident::IncidentFinding| match &it.fix {
         Fix::NotYet => format!("{} {}: no fix yet", it.package, it.installed),
@@ -113,6 +150,10 @@ pub fn print_json(picture: &Picture, printer: &mut Printer) -> anyhow::Result<()
             findings: findings.collect(),
         })?;
     }
+    for it in &picture.unjudged {
+        let (client, host) = (it.client.as_str(), it.host.as_str());
+        printer.json(&UnjudgedRow { kind: "unjudged", client, host, why: &it.why })?;
+    }
     Ok(())
 }
 
@@ -131,6 +172,13 @@ pub fn print_end(view: &IncidentView, printer: &mut Printer) {
             host.findings.iter().map(|it| it.remedy.as_str()).find(|why| !why.is_empty()).unwrap_or_default();
         printer.data(format_args!("  {} ({}): {why}", host.host, host.state.as_str()));
     }
+    let without = states_of(view, IncidentHostState::NoFix);
+    if without > 0 {
+        printer.data(format_args!(
+            "{} still vulnerable: there is no fix yet. The same command looks again",
+            if without == 1 { "1 host is".to_owned() } else { format!("{without} hosts are") }
+        ));
+    }
     clocks(view, printer);
     let id = view.id;
     if view.hosts.iter().all(|host| host.state.is_settled()) {
@@ -138,6 +186,10 @@ pub fn print_end(view: &IncidentView, printer: &mut Printer) {
     } else {
         printer.say(format_args!("not all of it is closed: `ifrit incident show {id}` says what is left"));
     }
+}
+
+fn states_of(view: &IncidentView, state: IncidentHostState) -> usize {
+    view.hosts.iter().filter(|host| host.state == state).count()
 }
 
 /// Prints how long it took from when it was found here to each mark.

@@ -123,6 +123,105 @@ fn a_canary_that_is_not_well_holds_the_others() {
     assert_eq!(states(&setup, "inc-2026-0001"), ["verified"; 3]);
 }
 
+/// What was asked for one client must not touch another one, and a host is dealt with in one place.
+#[test]
+fn an_emergency_of_one_client_leaves_the_others_alone() {
+    if !is_supported() {
+        return;
+    }
+    let setup = setup(UNATTENDED);
+    let lines = setup.inventory.lines().map(|line| match line.contains("app-1") {
+        true => format!("client(\"globex\")\n{}\n", line.replace("acme", "globex")),
+        false => format!("{line}\n"),
+    });
+    let ghost = "host(\"ghost\", client = \"globex\", address = \"198.18.255.1\")\n";
+    setup.ifrit.write("inventory/hosts.star", &(lines.collect::<String>() + ghost));
+    setup.commit();
+    let _ = setup.run(&["scan", "app-*"]).expect_exit(0);
+    let respond = |client: &str, rest: &[&str]| {
+        setup.run(&[&["respond", EXERCISE, "--client", client, "--yes"], rest].concat())
+    };
+    let _ = respond("acme", &["--stop-after", "planned"]).expect_exit(1);
+    let output = respond("globex", &[]).expect_exit(0);
+    assert!(output.stderr.contains("incident inc-2026-0002 is opened"), "{}", output.stderr);
+    assert!(output.stdout.contains("1 host cannot be judged"), "{}", output.stdout);
+    assert!(output.stdout.contains("ghost: it was never scanned"), "{}", output.stdout);
+    assert_eq!(states(&setup, "inc-2026-0001"), ["vulnerable", "vulnerable"]);
+    assert_eq!(states(&setup, "inc-2026-0002"), ["verified"]);
+    let output = setup.run(&["respond", EXERCISE, "--yes"]).expect_exit(2);
+    assert!(output.stderr.contains("of inc-2026-0001 already"), "{}", output.stderr);
+    let output = setup.run(&["report", "incident", "inc-2026-0001", "--client", "globex"]).expect_exit(2);
+    assert!(output.stderr.contains("has no host of the client globex"), "{}", output.stderr);
+    let output = setup.run(&["verify", EXERCISE, "on", "app-1", "or", "ghost"]).expect_exit(3);
+    assert!(output.stdout.contains("1 proven, 0 failed, 1 unknown"), "{}", output.stdout);
+    assert!(
+        output.stderr.contains("host ghost") && output.stderr.contains("never scanned"),
+        "{}",
+        output.stderr
+    );
+    // By its name it is that one, although the other one is newer.
+    let _ = setup.run(&["respond", "inc-2026-0001", "--yes"]).expect_exit(0);
+    assert_eq!(states(&setup, "inc-2026-0001"), ["verified", "verified"]);
+    let _ = setup.run(&["audit", "verify"]).expect_exit(0);
+}
+
+#[test]
+fn a_host_that_vanishes_is_unknown_and_the_others_keep_their_own_proof() {
+    if !is_supported() {
+        return;
+    }
+    let setup = setup(UNATTENDED);
+    let _ = setup.run(&["respond", EXERCISE, "--yes", "--stop-after", "applied"]).expect_exit(1);
+    let script = format!("echo tampered >>{ITS_FILE}");
+    assert!(setup.fleet.ssh("app-2", &script).expect("ssh").status().expect("ssh").success());
+    let rest: String =
+        setup.inventory.lines().filter(|line| !line.contains("app-1")).map(|it| format!("{it}\n")).collect();
+    setup.ifrit.write("inventory/hosts.star", &rest);
+    setup.commit();
+    let output = setup.run(&["respond", "inc-2026-0001", "--yes"]).expect_exit(1);
+    assert!(output.stderr.contains("app-1 is not declared any more"), "{}", output.stderr);
+    assert_eq!(states(&setup, "inc-2026-0001"), ["unknown", "vulnerable", "verified"]);
+}
+
+/// Somebody else patches the canary between plan and run: what was planned there is not what is found.
+#[test]
+fn a_canary_that_was_changed_meanwhile_holds_the_others_until_there_is_a_new_plan() {
+    if !is_supported() {
+        return;
+    }
+    let setup = setup(UNATTENDED);
+    let _ = setup.run(&["respond", EXERCISE, "--yes", "--stop-after", "planned"]).expect_exit(1);
+    let script = format!("apt-get install -y {EXERCISE_PACKAGE}={EXERCISE_FIXED} >/dev/null 2>&1");
+    assert!(setup.fleet.ssh("app-3", &script).expect("ssh").status().expect("ssh").success());
+    let output = setup.run(&["respond", EXERCISE, "--yes"]);
+    if output.exit == Some(1) {
+        assert_eq!(states(&setup, "inc-2026-0001"), ["vulnerable"; 3], "{}", output.stderr);
+        let output = setup.run(&["respond", EXERCISE, "--yes"]).expect_exit(0);
+        assert!(output.stderr.contains("its canary app-3"), "{}", output.stderr);
+        assert_eq!(setup.run(&["plans", "--json"]).expect_exit(0).rows().len(), 2);
+    }
+    assert_eq!(states(&setup, "inc-2026-0001"), ["verified"; 3]);
+}
+
+/// As if ifrit had been killed between a run and its note.
+#[test]
+fn a_run_that_nobody_noted_is_not_done_again() {
+    if !is_supported() {
+        return;
+    }
+    let setup = setup(UNATTENDED);
+    let _ = setup.run(&["respond", EXERCISE, "--yes", "--stop-after", "planned"]).expect_exit(1);
+    let plans = setup.run(&["plans", "--json"]).expect_exit(0).rows();
+    let plan = plans[0]["plan"].as_str().expect("a name");
+    let _ = setup.run(&["apply", plan]).expect_exit(0);
+    let _ = setup.run(&["respond", EXERCISE, "--yes"]).expect_exit(0);
+    assert_eq!(states(&setup, "inc-2026-0001"), ["verified"; 3]);
+    assert_eq!((runs(&setup), setup.run(&["plans", "--json"]).expect_exit(0).rows().len()), (1, 1));
+    let show = setup.run(&["incident", "show", "inc-2026-0001", "--json"]).expect_exit(0).rows();
+    let run = setup.run(&["runs", "--json"]).expect_exit(0).rows()[0]["run"].clone();
+    assert!(show.iter().any(|row| row.to_string().contains(run.as_str().expect("a name"))), "{show:?}");
+}
+
 #[test]
 fn a_tampered_file_is_no_proof() {
     if !is_supported() {

@@ -128,9 +128,22 @@ pub async fn open_about(
     kind: IncidentKind,
     ids: &[VulnerabilityId],
 ) -> Result<Option<IncidentId>, Error> {
+    Ok(all_open_about(session, kind, ids).await?.first().map(|it| it.id))
+}
+
+/// Returns the incidents of a kind that are not closed and are about one of these ids, the newest first.
+///
+/// # Errors
+/// [`Error::Store`].
+pub async fn all_open_about(
+    session: &Session,
+    kind: IncidentKind,
+    ids: &[VulnerabilityId],
+) -> Result<Vec<IncidentRecord>, Error> {
     let is_about = |it: &IncidentRecord| it.ids.iter().any(|id| ids.iter().any(|asked| asked.same(id)));
-    let found = list(session, &ClientScope::All, true).await?;
-    Ok(found.into_iter().find(|it| it.kind == kind && is_about(it)).map(|it| it.id))
+    let mut found = list(session, &ClientScope::All, true).await?;
+    found.retain(|it| it.kind == kind && is_about(it));
+    Ok(found)
 }
 
 /// A mistyped client must not look like one without incidents.

@@ -38,8 +38,9 @@ pub struct PatchRequest<'a> {
     pub refresh: bool,
     /// Whether hosts that were changed are restarted.
     pub reboots: bool,
-    /// Which hosts go first, in which waves.
-    pub order: Order,
+    /// Says which hosts go first, in which waves, of those that have something to do. A canary that has nothing to
+    /// do, or could not be asked, is none: another one must take its place.
+    pub order: &'a (dyn Fn(&BTreeSet<HostName>) -> Order + Send + Sync),
     /// Of those only these hosts and jails; `None` = all.
     pub only: Option<BTreeSet<HostName>>,
 }
@@ -122,7 +123,8 @@ pub async fn plan_patch(
         false => {
             let selector = request.selector.map_or_else(|| "*".to_owned(), ToString::to_string);
             let deploy = title(request);
-            let draft = Draft { deploy: &deploy, selector, hosts: plans, order: request.order.clone() };
+            let order = (request.order)(&plans.iter().map(|plan| plan.host.clone()).collect());
+            let draft = Draft { deploy: &deploy, selector, hosts: plans, order };
             Some(save(session, draft, &left_out).await?)
         }
     };

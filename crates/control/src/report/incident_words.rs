@@ -74,7 +74,7 @@ fn affected(report: &IncidentReport) -> Section {
     let title = if report.client.is_some() { "Were you affected?" } else { "Who was affected" };
     let all = report.hosts.len();
     if all == 0 {
-        return Section::new(title, vec![Block::Paragraph("No host had it.".to_owned())]);
+        return Section::new(title, vec![Block::Paragraph("No host is known to have had it.".to_owned())]);
     }
     let mut figures =
         vec![Figure { label: "hosts affected".to_owned(), value: all.to_string(), tone: Tone::Plain }];

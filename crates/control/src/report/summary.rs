@@ -31,7 +31,10 @@ fn happened(report: &IncidentReport, view: &IncidentView) -> String {
     let whose = if report.client.is_some() { "your hosts" } else { "our clients' hosts" };
     let exercise = if report.is_exercise { "This was an exercise: " } else { "" };
     if report.hosts.is_empty() {
-        return format!("{exercise}{what} affected none of {whose}.");
+        // Hosts that nobody scanned are in no incident.
+        return format!(
+            "{exercise}{what}: none of {whose} is known to be affected, as far as they were scanned."
+        );
     }
     let known = ends(report.hosts.iter().filter_map(|host| host.matched_at)).map(|(first, _)| first);
     let known = known.unwrap_or(view.opened_at);
@@ -44,7 +47,7 @@ fn happened(report: &IncidentReport, view: &IncidentView) -> String {
 fn stands(report: &IncidentReport) -> String {
     let all = report.hosts.len();
     if all == 0 {
-        return "Nothing had to be done.".to_owned();
+        return "Nothing was changed.".to_owned();
     }
     let which = if all == 1 { "" } else { "the last one " };
     let took = took(report).map(|took| format!(", {which}{took} after we knew")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Which hosts go first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{HostName, Plan};
 
@@ -9,16 +9,21 @@ use crate::patch::Order;
 use crate::session::Session;
 
 /// Returns the waves: of each platform the host whose failure would hurt least, then the others, the most urgent
-/// ones first, so many at a time. A host's jails go with it.
-pub(super) fn order(session: &Session, picture: &Picture) -> Order {
+/// ones first, so many at a time; all of them of those that have something to do. A host's jails go with it.
+pub(super) fn order(session: &Session, picture: &Picture, changing: &BTreeSet<HostName>) -> Order {
     let settings = &session.workspace.settings;
-    waves(&picture.hosts, settings.respond_canaries(), settings.respond_wave_hosts())
+    waves(&picture.hosts, changing, settings.respond_canaries(), settings.respond_wave_hosts())
 }
 
-fn waves(affected: &[Affected], canaries_max: usize, wave_hosts: usize) -> Order {
+fn waves(
+    affected: &[Affected],
+    changing: &BTreeSet<HostName>,
+    canaries_max: usize,
+    wave_hosts: usize,
+) -> Order {
     // In the order of urgency; a host is as urgent as the most urgent of its jails.
     let mut urgent: Vec<&Affected> = Vec::new();
-    for host in affected {
+    for host in affected.iter().filter(|host| changing.contains(&host.controller)) {
         if urgent.iter().all(|it| it.controller != host.controller) {
             urgent.push(host);
         }
@@ -84,7 +89,12 @@ mod tests {
         let name = |text: &str| HostName::new(text).expect("a name");
         let first = vec![name("edge"), name("web-3"), name("db")];
         let expected = Order::Named(vec![first, vec![name("web-1")], vec![name("web-2")]]);
-        assert_eq!(waves(&hosts, 1, 1), expected);
-        assert_eq!(waves(&[], 1, 1), Order::Named(vec![Vec::new()]));
+        let mut changing: BTreeSet<HostName> = hosts.iter().map(|it| it.controller.clone()).collect();
+        assert_eq!(waves(&hosts, &changing, 1, 1), expected);
+        assert_eq!(waves(&[], &changing, 1, 1), Order::Named(vec![Vec::new()]));
+        // Of Debian another one goes first where the first choice has nothing to do.
+        changing.remove(&name("web-3"));
+        let first = vec![name("edge"), name("web-2"), name("db")];
+        assert_eq!(waves(&hosts, &changing, 1, 1), Order::Named(vec![first, vec![name("web-1")]]));
     }
 }

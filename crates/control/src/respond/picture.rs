@@ -35,6 +35,19 @@ pub struct Picture {
     pub hosts: Vec<Affected>,
     /// Those that are left alone, for which a person answers.
     pub excepted: Vec<Excepted>,
+    /// Those of which it cannot be told, by name: no one must take them for safe.
+    pub unjudged: Vec<Unjudged>,
+}
+
+/// A host or jail of which it cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unjudged {
+    /// Its client.
+    pub client: ClientName,
+    /// The host or jail.
+    pub host: HostName,
+    /// Why.
+    pub why: String,
 }
 
 /// A vulnerable host or jail.
@@ -134,6 +147,11 @@ pub async fn look(session: &Session, request: &RespondRequest) -> Result<Picture
             it.state == FindingState::Vulnerable && is_about(request, it, &matched.versions[it.package])
         })
         .collect();
+    let is_untold = |it: &&Match| {
+        it.state == FindingState::Unknown && is_about(request, it, &matched.versions[it.package])
+    };
+    let untold: Vec<&Match> = matched.matches.iter().filter(is_untold).collect();
+    let untold = found(session, scope, &matched, &untold, &chosen).await?;
     let found = found(session, scope, &matched, &asked, &chosen).await?;
     let ids = ids(session, request, &asked).await?;
     let title = title(session, request, &ids).await?;
@@ -164,7 +182,31 @@ pub async fn look(session: &Session, request: &RespondRequest) -> Result<Picture
         it.host.rank = u32::try_from(rank + 1).unwrap_or(u32::MAX);
     }
     let is_exploited = asked.iter().any(|it| it.exploited);
-    Ok(Picture { title, ids, is_exploited, hosts: affected, excepted })
+    let unjudged = chosen.values().filter(|record| !found.contains_key(&record.id)).filter_map(|record| {
+        let why = why_unjudged(record, untold.contains_key(&record.id), &matched)?;
+        Some(Unjudged { client: record.client.clone(), host: record.name.clone(), why })
+    });
+    let mut unjudged: Vec<Unjudged> = unjudged.collect();
+    unjudged.sort_by(|a, b| (&a.why, &a.host).cmp(&(&b.why, &b.host)));
+    Ok(Picture { title, ids, is_exploited, hosts: affected, excepted, unjudged })
+}
+
+/// Says why it cannot be told of a host whether it is vulnerable; `None` = it can.
+fn why_unjudged(record: &HostRecord, has_unknown: bool, matched: &Matched) -> Option<String> {
+    let Some(platform) = &record.platform else {
+        return Some(match (&record.os, &record.last_collection) {
+            (Some(_), _) => "its system is not supported".to_owned(),
+            (None, Some(_)) => "no scan has reached it yet".to_owned(),
+            (None, None) => "it was never scanned".to_owned(),
+        });
+    };
+    if record.packages_at.is_none() {
+        return Some("its packages could not be read".to_owned());
+    }
+    if !matched.index.covers(platform) {
+        return Some(format!("no advisories for {platform} are loaded"));
+    }
+    has_unknown.then(|| "its version cannot be judged".to_owned())
 }
 
 /// A mistyped client must not look like a safe one.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use model::{Fix, HostName, IncidentId, Mark, RunId, Stage};
 use store::{ClientScope, IncidentHostState, IncidentLink, NewMark, PlanId, RunHostState};
 
@@ -29,6 +30,8 @@ pub struct Progress {
     pub others: BTreeSet<HostName>,
     /// Hosts where a step failed or was stale: the same plan does not go on there.
     pub stopped: BTreeSet<HostName>,
+    /// Those of them that are canaries. They hold the others of this plan for good: what is left needs a new one.
+    pub held_by: BTreeSet<HostName>,
 }
 
 impl Progress {
@@ -73,8 +76,10 @@ pub async fn progress(session: &Session, id: IncidentId) -> Result<Option<Progre
         .filter(|host| !done.contains(host) && !stopped.contains(host))
         .collect();
     let first: BTreeSet<&HostName> = canaries(&saved.plan).iter().collect();
+    let held_by: BTreeSet<HostName> = stopped.iter().filter(|host| first.contains(host)).cloned().collect();
+    let left = if held_by.is_empty() { left } else { BTreeSet::new() };
     let (canaries, others) = left.into_iter().partition(|host| first.contains(host));
-    Ok(Some(Progress { saved, lost, canaries, others, stopped }))
+    Ok(Some(Progress { saved, lost, canaries, others, stopped, held_by }))
 }
 
 /// Returns the runs of a plan, the first one first.
@@ -90,18 +95,58 @@ async fn runs_of(session: &Session, plan: &PlanId) -> Result<Vec<RunId>, Error> 
 /// # Errors
 /// [`Error::Store`].
 pub async fn take_results(session: &Session, id: IncidentId, answer: &RunAnswer) -> Result<(), Error> {
-    incident::link(session, id, IncidentLink::Run(answer.run.clone())).await?;
     let now = session.clock.now();
+    let done = answer.hosts.iter().filter(|host| host.state == RunHostState::Done);
+    let done = done.map(|host| (host.host.clone(), now)).collect();
+    take(session, id, &answer.run, &done).await
+}
+
+/// Keeps what runs of the incident's plans brought that nobody was there to note: `ifrit` ended between a run and
+/// its note, or a person applied the plan by hand.
+///
+/// # Errors
+/// [`Error::Store`].
+pub async fn catch_up(session: &Session, id: IncidentId) -> Result<(), Error> {
+    let scope = ClientScope::All;
+    let incident = session.store.incident(&scope, id).await?;
+    for plan in &incident.plans {
+        for run in runs_of(session, plan).await? {
+            let detail = session.store.run(&scope, run.as_str()).await?;
+            let is_at_work = |state| {
+                matches!(state, RunHostState::Waiting | RunHostState::Started | RunHostState::InDoubt)
+            };
+            let ended = detail.record.ended_at;
+            if incident.runs.contains(&run)
+                || (ended.is_none() && detail.hosts.iter().any(|host| is_at_work(host.state)))
+            {
+                continue;
+            }
+            let now = session.clock.now();
+            let done = detail.hosts.iter().filter(|host| host.state == RunHostState::Done);
+            let done = done.map(|host| (host.host.clone(), host.ended_at.or(ended).unwrap_or(now))).collect();
+            take(session, id, &run, &done).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a run belongs to the incident, and which hosts it has patched when.
+async fn take(
+    session: &Session,
+    id: IncidentId,
+    run: &RunId,
+    done: &BTreeMap<HostName, Timestamp>,
+) -> Result<(), Error> {
+    incident::link(session, id, IncidentLink::Run(run.clone())).await?;
     let known = session.store.incident(&ClientScope::All, id).await?;
-    let done: BTreeSet<&HostName> =
-        answer.hosts.iter().filter(|host| host.state == RunHostState::Done).map(|host| &host.host).collect();
     let (mut hosts, mut marks) = (Vec::new(), Vec::new());
     for mut host in known.hosts {
         let controller = controller(session, &host.host);
         let is_open = matches!(host.state, IncidentHostState::Vulnerable | IncidentHostState::Waits);
-        if is_open && controller.is_some_and(|controller| done.contains(&controller)) {
+        let at = controller.and_then(|controller| done.get(&controller)).copied();
+        if is_open && let Some(at) = at {
             let (client, name) = (Some(host.client.clone()), Some(host.host.clone()));
-            marks.push(NewMark { mark: Mark::Patched, client, host: name, at: now });
+            marks.push(NewMark { mark: Mark::Patched, client, host: name, at });
             host.state = IncidentHostState::Patched;
             hosts.push(host);
         }
@@ -110,7 +155,9 @@ pub async fn take_results(session: &Session, id: IncidentId, answer: &RunAnswer)
         incident::mark(session, id, &marks).await?;
         incident::set_hosts(session, id, &hosts).await?;
     }
-    if let Some(progress) = progress(session, id).await? {
+    if let Some(progress) = progress(session, id).await?
+        && progress.held_by.is_empty()
+    {
         if progress.canaries.is_empty() && progress.lost.is_none() {
             incident::advance(session, id, Stage::Canaried).await?;
         }

@@ -20,6 +20,8 @@ pub struct Proof {
     pub scan: ScanReport,
     /// The ladder, of the hosts that were patched.
     pub answer: VerifyAnswer,
+    /// Hosts and jails of the incident that are not declared any more, so that nobody can look at them.
+    pub gone: Vec<HostName>,
     /// How all hosts of the incident stand now.
     pub hosts: Vec<IncidentHost>,
 }
@@ -39,9 +41,17 @@ pub async fn prove(session: &Session, id: IncidentId, connections: &Connections)
     let wanted: Vec<VerifyHost> = looked_at.iter().map(|host| verify_host(host)).collect();
     let answer = verify(session, &wanted, Some(id), connections).await?;
     let now = session.clock.now();
-    let (mut changed, mut marks) = (Vec::new(), Vec::new());
-    for (host, evidence) in looked_at.iter().zip(&answer.hosts) {
-        let mut host = (*host).clone();
+    let (mut changed, mut marks, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for host in looked_at {
+        let mut host = host.clone();
+        // By name: of what is not declared any more there is no answer at all.
+        let Some(evidence) = answer.hosts.iter().find(|it| it.host == host.host) else {
+            let is_new = host.state != IncidentHostState::Unknown;
+            host.state = IncidentHostState::Unknown;
+            gone.push(host.host.clone());
+            changed.extend(is_new.then_some(host));
+            continue;
+        };
         host.state = state(&host, evidence);
         if host.state == IncidentHostState::Verified {
             let (client, name) = (Some(host.client.clone()), Some(host.host.clone()));
@@ -58,7 +68,7 @@ pub async fn prove(session: &Session, id: IncidentId, connections: &Connections)
     }
     incident::advance(session, id, Stage::Verified).await?;
     let hosts = session.store.incident(&ClientScope::All, id).await?.hosts;
-    Ok(Proof { scan, answer, hosts })
+    Ok(Proof { scan, answer, gone, hosts })
 }
 
 fn is_looked_at(state: IncidentHostState) -> bool {
@@ -83,6 +93,10 @@ fn state(host: &IncidentHost, seen: &HostEvidence) -> IncidentHostState {
     let has =
         |rung: Rung, verdict: Verdict| seen.rungs.iter().any(|it| (it.rung, it.verdict) == (rung, verdict));
     match seen.verdict {
+        // What could be fixed is fixed, and something has no fix: that is no proof of safety.
+        HostVerdict::Proven if host.findings.iter().any(|it| it.fix == Fix::NotYet) => {
+            IncidentHostState::NoFix
+        }
         HostVerdict::Proven => IncidentHostState::Verified,
         HostVerdict::Failed if has(Rung::Version, Verdict::Failed) => IncidentHostState::Vulnerable,
         HostVerdict::Failed if has(Rung::Files, Verdict::Failed) => IncidentHostState::Vulnerable,
@@ -140,5 +154,35 @@ mod tests {
         check(Patched, HostVerdict::Failed, Some(Rung::Processes), Waits);
         check(Patched, HostVerdict::Unknown, None, Unknown);
         check(Vulnerable, HostVerdict::Unknown, None, Vulnerable);
+    }
+
+    #[test]
+    fn a_host_with_something_that_has_no_fix_is_not_verified() {
+        let client = ClientName::new("acme").expect("a name");
+        let name = HostName::new("web-1").expect("a name");
+        let finding = |package: &str, fix| store::IncidentFinding {
+            id: model::VulnerabilityId::new("CVE-2026-1"),
+            package: PackageName::new(package),
+            installed: model::Version::new("1"),
+            fix,
+            remedy: String::new(),
+        };
+        let host = IncidentHost {
+            client: client.clone(),
+            host: name.clone(),
+            rank: 1,
+            reasons: Vec::new(),
+            findings: vec![finding("a", Fix::In(model::Version::new("2"))), finding("b", Fix::NotYet)],
+            state: IncidentHostState::Patched,
+        };
+        let seen = HostEvidence {
+            client,
+            host: name,
+            taken_at: Timestamp::UNIX_EPOCH,
+            rungs: Vec::new(),
+            verdict: HostVerdict::Proven,
+            problems: Vec::new(),
+        };
+        assert_eq!(state(&host, &seen), IncidentHostState::NoFix);
     }
 }

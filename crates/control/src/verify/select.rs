@@ -15,7 +15,8 @@ use crate::matched::match_in_use;
 use crate::session::Session;
 
 /// Returns the hosts and jails that have a package of which these ids, or these names of packages, speak, in
-/// the order of their names: vulnerable or fixed, by the last scan.
+/// the order of their names: vulnerable or fixed, by the last scan. Declared hosts that no scan has reached are
+/// among them, without findings: nobody can tell, which must show.
 ///
 /// # Errors
 /// [`FixError::NothingToPatch`] where no scanned host has anything of the kind; [`Error::NoHost`]; [`Error::Store`].
@@ -27,6 +28,8 @@ pub async fn targets(
     let scope = ClientScope::All;
     let everything = Selector::everything();
     let chosen = hosts::chosen(session, selector.unwrap_or(&everything)).await?;
+    let is_unscanned = |host: &&store::HostRecord| host.parent.is_none() && host.os.is_none();
+    let unscanned: Vec<HostName> = chosen.iter().filter(is_unscanned).map(|host| host.name.clone()).collect();
     let chosen: BTreeMap<HostId, HostName> = chosen.into_iter().map(|host| (host.id, host.name)).collect();
     let matched = match_in_use(&session.store, &scope, None, None).await?;
     let is_judged = |it: &Match| matches!(it.state, FindingState::Vulnerable | FindingState::Fixed);
@@ -52,6 +55,9 @@ pub async fn targets(
         let words = words.join(", ").escape_default().to_string();
         let why = format!("no host here has, as far as it was scanned, a package of which {words} speaks");
         return Err(FixError::NothingToPatch { why }.into());
+    }
+    for host in unscanned {
+        found.entry(host).or_default();
     }
     let host = |(host, findings): (HostName, BTreeSet<VerifyFinding>)| VerifyHost {
         host,

@@ -4,8 +4,9 @@
 use super::Tool;
 use super::patch::PATCH_PKG;
 
-/// `verify_versions MANAGER JAIL NAME...` prints `NAME VERSION SOURCEVERSION` for each package that is
-/// installed, a line for each architecture.
+/// `verify_versions MANAGER JAIL NAME...` prints `NAME VERSION SOURCEVERSION STATE` for each package that is
+/// there, a line for each architecture. `STATE` is dpkg's, which may be half done; that of the others is `installed`.
+/// `= asked` = the package manager's database could be read: without it nothing was told of what is not there.
 pub(crate) static VERIFY_VERSIONS: Tool = Tool {
     name: "verify_versions",
     needs: &[&PATCH_PKG],
@@ -15,15 +16,19 @@ shift 2
 case $manager in
 apt)
   dpkg-query -W -f='${db:Status-Status} ${Package} ${Version} ${source:Version}\n' "$@" 2>/dev/null |
-    awk '$1 == "installed" { print $2, $3, $4 }' ;;
+    awk 'NF == 4 && $1 != "not-installed" && $1 != "config-files" { print $2, $3, $4, $1 }'
+  ! dpkg-query -W >/dev/null 2>&1 || echo '= asked' ;;
 apk)
   names="$*" file=/lib/apk/db/installed
   [ -f "$file" ] || file=/usr/lib/apk/db/installed
   awk -v names="$names" '
     BEGIN { count = split(names, all, " "); for (at = 1; at <= count; at++) wanted[all[at]] = 1 }
-    /^P:/ { name = substr($0, 3) }
-    /^V:/ { if (name in wanted) print name, substr($0, 3), substr($0, 3) }' "$file" ;;
-pkg) for name do patch_pkg "$jailed" query '%n %v %v' "$name" 2>/dev/null; done ;;
+    /^P:/ { name = substr($0, 3); any = 1 }
+    /^V:/ { if (name in wanted) print name, substr($0, 3), substr($0, 3), "installed" }
+    END { if (any) print "= asked" }' "$file" 2>/dev/null ;;
+pkg)
+  for name do patch_pkg "$jailed" query '%n %v %v' "$name" 2>/dev/null; done
+  ! patch_pkg "$jailed" info -q >/dev/null 2>&1 || echo '= asked' ;;
 esac
 return 0
 }
@@ -133,8 +138,10 @@ return 0
 
 /// `verify_runs MANAGER NAME...` prints who runs files of the packages: `now EPOCH`, `install NAME EPOCH`
 /// (`install * EPOCH` = no package was installed after that), `map PID new|old NAME PATH` (`old` = the file
-/// was replaced; `gone` = a file whose path the kernel does not tell), `proc PID START NAME`; `hidden` = the
-/// login may not look into the processes of others.
+/// was replaced; `gone` = a file whose path the kernel does not tell), `proc PID START NAME` (START is `-` where
+/// it cannot be told); `hidden` = the login may not look into the processes of others.
+///
+/// A process chooses its own name, with parentheses, spaces and ends of lines as it likes.
 ///
 /// Only executable mappings: data files that are deleted and still open are the habit of databases. A
 /// replaced library of another version has another name: it is told by its folder and its name up to `.so`.
@@ -210,13 +217,16 @@ while read -r word value rest; do
   [ "$word" != btime ] || booted=$value
 done </proc/stat
 printf '%s\n' "$maps" | awk '$1 == "map" && !seen[$2]++ { print $2 }' | while read -r pid; do
-  read -r line 2>/dev/null <"/proc/$pid/stat" || continue
+  line=$({ LC_ALL=C tr '\000-\037' ' ' <"/proc/$pid/stat"; } 2>/dev/null)
+  [ -n "$line" ] || [ -d "/proc/$pid" ] || continue
   name=${line#*\(}
   name=${name%\)*}
   set -f
-  set -- ${line##*\) }
+  set -- ${line##*\)}
   set +f
-  printf 'proc %s %s %s\n' "$pid" "$((booted + ${20} / ticks))" "$name"
+  start=-
+  case ${20:-x}${booted:-x} in *[!0-9]*) ;; *) start=$((booted + ${20} / ticks)) ;; esac
+  printf 'proc %s %s %s\n' "$pid" "$start" "$name"
 done
 return 0
 }

@@ -54,6 +54,20 @@ pub(super) fn judge(package: &VerifyPackage, said: &str) -> Judged {
     if !unreadable.is_empty() {
         return Judged::new(Verdict::Unknown, format!("cannot be read: {}", few(unreadable)));
     }
+    // It went wrong and nobody said where. Where others of the call have a line, the status is theirs.
+    let has_reason = said.lines().any(|line| line.starts_with("file ")) || !complaints.is_empty();
+    match status {
+        Some(0) => {}
+        Some(_) if has_reason => {}
+        Some(status) => {
+            let why = format!("the package manager ended with status {status}, and did not say why");
+            return Judged::new(Verdict::Unknown, why);
+        }
+        None if complaints.is_empty() => {
+            return Judged::new(Verdict::Unknown, "the package manager could not be asked");
+        }
+        None => {}
+    }
     // What was said of no file may be about any of them.
     if let Some(first) = complaints.first() {
         let first: String = first.chars().take(200).collect();

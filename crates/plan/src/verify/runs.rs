@@ -25,8 +25,8 @@ struct Runs {
     old: BTreeMap<u32, String>,
     /// Processes that run files whose path nobody knows.
     gone: BTreeSet<u32>,
-    /// When each process was started, in seconds, and its name.
-    processes: BTreeMap<u32, (i64, String)>,
+    /// When each process was started, in seconds, where that is known, and its name.
+    processes: BTreeMap<u32, (Option<i64>, String)>,
 }
 
 impl Runs {
@@ -48,8 +48,8 @@ impl Runs {
                     }
                 }
                 ["proc", pid, start, rest @ ..] => {
-                    if let (Ok(pid), Ok(start)) = (pid.parse(), start.parse()) {
-                        runs.processes.insert(pid, (start, rest.join(" ")));
+                    if let Ok(pid) = pid.parse() {
+                        runs.processes.insert(pid, (start.parse().ok(), rest.join(" ")));
                     }
                 }
                 _ => {}
@@ -76,7 +76,7 @@ impl Runs {
     }
 
     fn started(&self, pid: u32) -> Option<i64> {
-        self.processes.get(&pid).map(|(start, _)| *start)
+        self.processes.get(&pid).and_then(|(start, _)| *start)
     }
 }
 
@@ -124,6 +124,11 @@ pub(super) fn judge_services(target: &VerifyTarget, package: &VerifyPackage, sai
     }
     if runs.new.is_empty() {
         return Judged::new(Verdict::NotApplicable, "no process runs a program or library of it");
+    }
+    let untold: Vec<u32> = runs.new.iter().copied().filter(|pid| runs.started(*pid).is_none()).collect();
+    if !untold.is_empty() {
+        let why = format!("the host does not say since when they run: {}", runs.names(untold));
+        return Judged::new(Verdict::Unknown, why);
     }
     let start = |pid: &u32| runs.started(*pid).unwrap_or_default();
     let Some(installed) = runs.installed else {

@@ -47,7 +47,13 @@ fn versions_are_held_against_every_fix() {
     one("libssl3 3.0.15-1 3.0.15-1", Verdict::Passed, "3.0.15-1 is installed");
     one("libssl3 3.0.14-1 3.0.14-1", Verdict::Failed, "CVE-2026-1 is fixed in 3.0.15-1");
     one("libssl3 3.0.15-1 3.0.15-1\nlibssl3 3.0.14-1 3.0.14-1", Verdict::Failed, "3.0.14-1");
-    one("libssl3-dev 3.0.14-1 3.0.14-1", Verdict::Passed, "not installed any more");
+    one("libssl3-dev 3.0.14-1 3.0.14-1\n= asked", Verdict::Passed, "not installed any more");
+    // A database that cannot be read holds nothing either.
+    one("", Verdict::Unknown, "cannot be read");
+    one("libssl3 3.0.15-1 3.0.15-1 installed\n= asked", Verdict::Passed, "");
+    one("libssl3 3.0.15-1 3.0.15-1 triggers-pending\n= asked", Verdict::Passed, "");
+    one("libssl3 3.0.15-1 3.0.15-1 half-configured\n= asked", Verdict::Unknown, "did not end");
+    one("libssl3 3.0.14-1 3.0.14-1 unpacked\n= asked", Verdict::Failed, "3.0.14-1");
     // A binNMU's version is not its source's.
     one("libssl3 3.0.15-1+b1 3.0.15-1", Verdict::Passed, "3.0.15-1+b1");
     let none = target(Ecosystem::Debian, &[("libssl3", Fix::NotYet)]);
@@ -93,6 +99,8 @@ fn files_are_judged_by_what_the_package_manager_says() {
         Verdict::Unknown,
         "cannot be read: /usr/sbin/sshd",
     );
+    one("sums openssh-server\nstatus 2", Verdict::Unknown, "status 2, and did not say why");
+    one("sums openssh-server", Verdict::Unknown, "could not be asked");
     one("sums openssh-server\nstatus 2\nsaid dpkg: error: x", Verdict::Unknown, "complains: dpkg: error: x");
     // What is said of another package is not said of this one.
     one("sums openssh-server\nstatus 2\nfile openssl ??5??????   /usr/bin/openssl", Verdict::Passed, "");
@@ -124,6 +132,9 @@ fn a_process_with_an_old_file_is_named() {
     let earlier = "install libssl3 1000\nmap 7 new libssl3 /usr/lib/libssl.so.3\nproc 7 900 nginx worker";
     check(&debian, Rung::Services, earlier, Verdict::Failed, "nginx worker (7)");
     check(&debian, Rung::Services, "install libssl3 1000", Verdict::NotApplicable, "no process");
+    let untold = "install libssl3 1000\nmap 7 new libssl3 /usr/lib/libssl.so.3\nproc 7 - nginx";
+    check(&debian, Rung::Services, untold, Verdict::Unknown, "since when they run: nginx (7)");
+    check(&debian, Rung::Processes, "map 7 old libssl3 /x\nproc 7 - a) b", Verdict::Failed, "a) b (7)");
     check(&debian, Rung::Processes, "hidden\ninstall libssl3 1000", Verdict::Unknown, "may not look");
     check(&debian, Rung::Services, "hidden", Verdict::Unknown, "may not look");
     // It has ended since.

@@ -17,20 +17,39 @@ pub(super) fn is_base(package: &VerifyPackage) -> bool {
     [USERLAND, KERNEL].contains(&package.name.as_str())
 }
 
-/// Reads lines `NAME VERSION SOURCEVERSION`.
+/// States of dpkg in which all of a package is in its place.
+const WHOLE: [&str; 3] = ["installed", "triggers-awaited", "triggers-pending"];
+
+/// Reads lines `NAME VERSION SOURCEVERSION STATE`, and `= asked` behind them.
 pub(super) fn judge(ecosystem: Ecosystem, package: &VerifyPackage, said: &str) -> Judged {
-    let of_package = |line: &str| {
-        let mut words = line.split(' ');
-        let (name, version, source) = (words.next()?, words.next()?, words.next()?);
-        (name == package.name.as_str()).then(|| (version.to_owned(), source.to_owned()))
-    };
-    let installed: Vec<_> = said.lines().filter_map(of_package).collect();
+    let installed: Vec<_> = said.lines().filter_map(|line| of_package(package, line)).collect();
     if installed.is_empty() {
-        return Judged::new(Verdict::Passed, "it is not installed any more");
+        // A package manager that cannot speak says the same as one that has nothing to say.
+        return match said.lines().any(|line| line == "= asked") {
+            true => Judged::new(Verdict::Passed, "it is not installed any more"),
+            false => Judged::new(Verdict::Unknown, "the package manager's database cannot be read"),
+        };
     }
     // Of several architectures each must be fixed.
-    let judged = installed.iter().map(|(version, source)| against(ecosystem, package, version, source));
+    let judged = installed.iter().map(|(version, source, state)| {
+        let judged = against(ecosystem, package, version, source);
+        match judged.verdict {
+            Verdict::Passed if !WHOLE.contains(state) => {
+                let why =
+                    format!("{version} is {state}, its installation did not end: `dpkg --configure -a`");
+                Judged::new(Verdict::Unknown, why)
+            }
+            _ => judged,
+        }
+    });
     judged.max_by_key(|it| it.verdict).unwrap_or_else(|| Judged::new(Verdict::Unknown, "nothing was said"))
+}
+
+/// Returns version, version of the source and state, where a line is about the package.
+fn of_package<'s>(package: &VerifyPackage, line: &'s str) -> Option<(&'s str, &'s str, &'s str)> {
+    let mut words = line.split(' ');
+    let (name, version, source) = (words.next()?, words.next()?, words.next()?);
+    (name == package.name.as_str()).then(|| (version, source, words.next().unwrap_or("installed")))
 }
 
 /// Reads `u VERSION`, `k VERSION` of freebsd-version(1).

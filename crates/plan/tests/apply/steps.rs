@@ -90,6 +90,36 @@ fn an_action_that_does_not_bring_the_state_has_failed() {
     });
 }
 
+/// What the action of an operation that only writes a file begins with: then its probe is asked where it ran.
+const WRITES_A_FILE: &str = "# flushes its new file before it takes its place\n";
+
+#[test]
+fn an_action_and_the_probe_in_its_subshell_do_not_mix() {
+    in_every_shell(|host| {
+        let path = quote(&host.path("effects"));
+        let check = |action: &str, expected: &StepOutcome, stdout: &str| {
+            std::fs::write(host.path("effects"), "").expect("a file");
+            let step = Step { action: format!("{WRITES_A_FILE}{action}"), ..host.step("one") };
+            let events = host.apply(&plan(vec![step, host.blind("two")]), Ack::Sent);
+            let report = reports(&events).remove(&0).expect("a report");
+            let is_expected = match (&report.outcome, expected) {
+                (StepOutcome::Failed { status, .. }, StepOutcome::Failed { status: wanted, .. }) => {
+                    status == wanted
+                }
+                (outcome, expected) => outcome == expected,
+            };
+            assert!(is_expected, "{:?} {action}: {report:?}", host.shell);
+            assert_eq!(String::from_utf8_lossy(&report.stdout), stdout, "{:?} {action}", host.shell);
+            assert_eq!(events.len() > 4, expected == &StepOutcome::Changed, "{:?} {action}", host.shell);
+        };
+        let failed = |status| StepOutcome::Failed { status, why: String::new() };
+        check(&format!("echo 17; echo 18 >&2; echo one >>{path}"), &StepOutcome::Changed, "17\n");
+        check(&format!("echo one >>{path}; return 7"), &failed(Some(7)), "");
+        check(&format!("echo one >>{path}; echo 17; exit 9"), &failed(Some(9)), "17\n");
+        check("true", &failed(None), "");
+    });
+}
+
 #[test]
 fn a_step_that_waits_for_a_change_is_skipped_without_one() {
     in_every_shell(|host| {

@@ -2,8 +2,10 @@
 //! stand-ins for apk and pkg.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use model::{Ecosystem, Fix, HostName, PackageName, Rung, Verdict, Version, VulnerabilityId};
 use plan::{Nonce, RungSeen, StreamEnd, VerifyPackage, VerifyTarget, judge, verify_questions};
@@ -68,6 +70,49 @@ fn this_machine_tells_every_rung_of_its_own_packages() {
         let output = &seen.iter().find(|it| it.rung == Rung::Services).expect("a rung").output;
         let output = String::from_utf8_lossy(output);
         assert!(output.contains("\nmap ") && output.contains("\nproc "), "{output}");
+    }
+}
+
+/// A package manager that cannot speak says the same as one that has nothing to say.
+#[test]
+fn a_broken_package_manager_is_no_proof_that_a_package_is_gone() {
+    for shell in SHELLS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let broken = "#!/bin/sh\necho 'dpkg-query: error: failed to open package info file' >&2\nexit 2\n";
+        stand_in(folder.path(), "dpkg-query", broken);
+        let seen =
+            look(shell, folder.path(), target(Ecosystem::Debian, &[("coreutils", "1")]), |script| script);
+        let (version, why) = verdict(&seen, "coreutils", Rung::Version);
+        assert_eq!(version, Verdict::Unknown, "{shell:?} {why}");
+    }
+}
+
+/// A process chooses its own name; one with an odd name must hide neither itself nor others.
+#[test]
+fn a_process_with_an_odd_name_is_seen() {
+    let script = "printf 'a\\nb) c' >/proc/$$/comm; echo ready; read -r line";
+    let mut child = Command::new("dash")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("dash");
+    let mut ready = [0; 6];
+    child.stdout.as_mut().expect("piped").read_exact(&mut ready).expect("it is ready");
+    let folder = tempfile::tempdir().expect("a folder");
+    let seen: Vec<_> = SHELLS
+        .iter()
+        .map(|shell| look(shell, folder.path(), target(Ecosystem::Debian, &[("dash", "0")]), |script| script))
+        .collect();
+    drop(child.stdin.take());
+    child.wait().expect("it ends");
+    for seen in seen {
+        let services = seen.iter().find(|it| it.rung == Rung::Services).expect("a rung");
+        let output = String::from_utf8_lossy(&services.output);
+        let line = output.lines().find(|line| line.starts_with(&format!("proc {} ", child.id())));
+        let start = line.and_then(|line| line.split(' ').nth(2));
+        assert!(start.is_some_and(|it| it.parse::<i64>().is_ok()), "{line:?} in {output}");
+        assert!(line.is_some_and(|line| line.ends_with(" a b) c")), "{line:?}");
     }
 }
 

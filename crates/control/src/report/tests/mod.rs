@@ -307,7 +307,8 @@ fn the_first_sentences_tell_it_all() {
              restarted; 1 could not be judged; 1 is still vulnerable. What is left to do is listed below.",
         ],
     );
-    check(&[], Emergency, ["CVE-2026-1234 affected none of your hosts.", "Nothing had to be done."]);
+    let none = "CVE-2026-1234: none of your hosts is known to be affected, as far as they were scanned.";
+    check(&[], Emergency, [none, "Nothing was changed."]);
 }
 
 #[test]

@@ -151,7 +151,7 @@ if [ -e "$run/late.$number" ]; then
 elif [ "$status" != 0 ]; then
   finish failed "$status"
 elif [ -n "$probe" ] && [ -n "$has_after" ]; then
-  state=$(probe_now 2>/dev/null)
+  [ -n "$proved" ] || state=$(probe_now 2>/dev/null)
   [ "$state" = "$after" ] || take_care
   if [ "$state" = "$after" ]; then
     finish changed -
@@ -164,7 +164,25 @@ else
 fi
 }
 
+# An action that only writes a file is functions of ours, which leave its subshell as it was: the probe after it
+# needs no other one.
 take_action() {
+proved=''
+case $has_after$action in
+yes"$flushes_first"*) state=$(act_and_probe) ;;
+*) act ;;
+esac
+status=$?
+# It has flushed, and the journal with it.
+case $status$action in
+0"$flushes_first"*) persisted=yes && tell ;;
+esac
+case $has_after$action in
+yes"$flushes_first"*) proved=yes ;;
+esac
+}
+
+act() {
 ( enter "$limit"
 eval "ifrit_action() {
 :
@@ -172,11 +190,22 @@ $action
 }"
 ifrit_action
 ) >>"$run/out.$number" 2>>"$run/err.$number"
-status=$?
-# It has flushed, and the journal with it.
-case $status$action in
-0"$flushes_first"*) persisted=yes && tell ;;
-esac
+}
+
+act_and_probe() {
+enter "$limit"
+eval "ifrit_action() {
+:
+$action
+}"
+ifrit_action >>"$run/out.$number" 2>>"$run/err.$number" || exit
+printf '%s %s %s %s %s\n' "$number" "$self_pid" "$boot" "$start" "$probe_limit" >"$run/active"
+eval "ifrit_probe() {
+:
+$probe
+}"
+ifrit_probe 2>/dev/null
+exit 0
 }
 
 # A directory may give its new files another mode than the umask says (setfacl's defaults): then the action, which
@@ -188,7 +217,6 @@ case $action in
 esac
 careful=yes
 take_action
-state=$(probe_now 2>/dev/null)
 }
 
 end() {

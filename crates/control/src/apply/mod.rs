@@ -8,6 +8,7 @@ mod process;
 mod recorder;
 mod resume;
 mod runs;
+mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::claims::{self, CLAIM_RENEWAL};
 use super::judge::{judge, unprivileged};
 use super::process::ProcessId;
+use super::states::state_hashes;
 use super::{HostResult, Ready, RunUpdate, RunUpdateKind};
 use crate::deploy::Connections;
 use crate::deploy::record::{intent, outcome};
@@ -339,6 +340,10 @@ impl<'s> Recorder<'s> {
         let Some(answers) = self.intents.lock().await.remove(&result.host) else { return Ok(None) };
         let mut action = self.action(&result.host);
         action.outcome = Some(result.state.as_str().to_owned());
+        let plan = self.ready.plan.plan().hosts.iter().find(|plan| plan.host == result.host);
+        if let Some(plan) = plan {
+            (action.before, action.after) = state_hashes(plan, &result.steps);
+        }
         for word in ["changed", "unchanged", "failed", "stale", "in-doubt"] {
             let count = result.steps.iter().filter(|step| step.outcome.as_str() == word).count();
             if count > 0 {

@@ -21,6 +21,10 @@ pub(crate) struct Action {
     pub plan: Option<[u8; 32]>,
     /// The commit that the plan was made of.
     pub commit: Option<String>,
+    /// A hash of the target's state before.
+    pub before: Option<[u8; 32]>,
+    /// The same after.
+    pub after: Option<[u8; 32]>,
     /// What came of it.
     pub outcome: Option<String>,
     /// Whatever else there is to say.
@@ -55,8 +59,8 @@ fn record(session: &Session, kind: RecordKind, action: Action) -> Result<NewReco
         reason: action.reason,
         plan: action.plan,
         commit: action.commit,
-        before: None,
-        after: None,
+        before: action.before,
+        after: action.after,
         outcome: action.outcome,
         body: RecordBody(body),
         salt: random()?,

@@ -24,12 +24,12 @@ place && take_lock || return 1
 for other in "$base"/run.*; do
   [ -d "$other" ] || continue
   frame "unsettled ${other##*/run.}"
-  rm -f "$lock"
+  rm -f "$lock" "$ours"
   return 1
 done
 said=$(mkdir "$run" 2>&1 && { : >"$journal"; } 2>&1) || {
   fault "$said"
-  rm -rf "$run" "$lock"
+  rm -rf "$run" "$lock" "$ours"
   return 1
 }
 ifrit_run=$run

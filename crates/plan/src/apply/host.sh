@@ -105,48 +105,46 @@ fi
 self
 own_start=$start
 lock_text="$run_id $$ $boot $own_start $nonce"
+ours=$base/ours.$nonce.$$
 }
 
-# Writes a line into a file that must not exist yet. A full disk lets it be made and not be written: then it must
-# not stay, because an empty one stands for somebody who is between the two.
-create() {
-set -C
-# Not `:`, whose failed redirection would end the shell.
-{ true >"$1"; } 2>/dev/null
-created=$?
-set +C
-[ "$created" = 0 ] || return 1
-{ printf '%s\n' "$2" >>"$1"; } 2>/dev/null && return 0
-rm -f "$1"
-return 1
-}
-
-# One script at a time: waits for one that runs, takes over from one that is dead.
+# One script at a time: waits for one that runs, takes over from one that is dead. The lock is a link to a file
+# that was written before: a link is made or it is not, so nobody ever sees a lock that does not say whose it is.
+# An empty one was lost with the power.
 take_lock() {
-waited=0 empty=0
-until create "$lock_path" "$lock_text"; do
-  [ -e "$lock_path" ] || is_writable || return 1
+waited=0 missing=0
+said=$({ printf '%s\n' "$lock_text" >"$ours"; } 2>&1) || {
+  rm -f "$ours"
+  fault "${said:-nothing can be written below $base}"
+  return 1
+}
+until said=$(ln "$ours" "$lock_path" 2>&1); do
   held=
   { read -r held <"$lock_path"; } 2>/dev/null
   set -- $held
+  if [ ! -e "$lock_path" ]; then
+    # It was given back just now, or this file system has no links.
+    missing=$((missing + 1))
+    if [ "$missing" -gt 5 ]; then
+      rm -f "$ours"
+      fault "$said"
+      return 1
+    fi
+    continue
+  fi
+  missing=0
   # The boot's id has dashes, the others are digits.
   case "${1-}${2-}${5-}" in
-  '')
-    # Its maker is between making and writing, or died there.
-    empty=$((empty + 1))
-    if [ "$empty" -gt 1 ]; then
-      steal nobody
-      is_writable || return 1
-    fi
-    ;;
+  '') steal empty && continue ;;
   *[!0-9a-f]*) steal unreadable && continue ;;
   *)
     if ! is_alive "${2-}" "${3-}" "${4-}" && ! is_active "$1"; then
-      steal "${5:-nobody}" && continue
+      steal "${5:-nobody}.$2" && continue
     fi
     ;;
   esac
   if [ "$waited" -ge "$lock_wait" ]; then
+    rm -f "$ours"
     frame "busy ${1:-unknown}"
     return 1
   fi
@@ -154,16 +152,6 @@ until create "$lock_path" "$lock_text"; do
   sleep 1
 done
 lock=$lock_path
-}
-
-# A full disk lets a file be made, and nothing be written into it.
-is_writable() {
-said=$({ printf '\n' >"$base/try.$$"; } 2>&1)
-tried=$?
-rm -f "$base/try.$$"
-[ "$tried" != 0 ] || return 0
-fault "${said:-nothing can be written below $base}"
-return 1
 }
 
 # An action may outlive its script, when somebody killed only that.
@@ -175,22 +163,24 @@ is_alive "${2-}" "${3-}" "${4-}"
 }
 
 # Removes a dead script's lock. Of several that want to, the maker of the last living claim may; a claim's
-# name is made of the dead lock's word, so that it is never one on a later lock.
+# name is made of the dead lock's word, so that it is never one on a later lock. A claim is a link to our file too:
+# its maker is never taken for dead because it was slow to write.
 steal() {
 claim_number=0
 while [ "$claim_number" -lt 100 ]; do
   claim=$base/claim.$1.$claim_number
-  if create "$claim" "$$ $boot $own_start"; then
+  if ln "$ours" "$claim" 2>/dev/null; then
     again=
     { read -r again <"$lock_path"; } 2>/dev/null
-    [ "$again" != "$held" ] || rm -f "$lock_path"
+    # A lock that is not there reads like an empty one.
+    if [ "$again" = "$held" ] && [ -e "$lock_path" ]; then rm -f "$lock_path" "$base/ours.$1"; fi
     rm -f "$base/claim.$1".*
     return 0
   fi
   owner=
   { read -r owner <"$claim"; } 2>/dev/null
   set -- "$1" $owner
-  if is_alive "${2-}" "${3-}" "${4-}"; then
+  if is_alive "${3-}" "${4-}" "${5-}"; then
     return 1
   fi
   claim_number=$((claim_number + 1))
@@ -303,6 +293,6 @@ trap : TERM
 printf '%s %s %s %s %s\n' ack "$$" "$boot" "$own_start" "$ack_limit" >"$run/active"
 ack=
 read -r ack <&3
-if [ "$ack" = "ack $nonce" ]; then rm -rf "$run" "$lock"; else rm -f "$lock"; fi
+if [ "$ack" = "ack $nonce" ]; then rm -rf "$run" "$lock" "$ours"; else rm -f "$lock" "$ours"; fi
 kill "$watcher" 2>/dev/null
 }

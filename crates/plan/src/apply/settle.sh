@@ -6,7 +6,7 @@ if [ ! -d "$run" ]; then
   for other in "$base"/run.*; do
     [ ! -d "$other" ] || frame "left ${other##*/run.}"
   done
-  rm -f "$lock"
+  rm -f "$lock" "$ours"
   frame 'done'
   return 0
 fi

@@ -59,9 +59,10 @@ pub(crate) use waiting::{WAIT_FOR, WAIT_STATE};
 use crate::facts::quoted;
 
 /// What an action begins with whose first effect, but for missing directories and a backup beside the file, is a new
-/// file that takes its place: it flushes that file before, and the apply script's journal in the same process.
-/// Such an action may be taken twice.
-pub(crate) const FLUSHES_FIRST: &str = "# flushes its new file before it takes its place\n";
+/// file that takes its place: it flushes that file before, and the apply script's journal in the same process; or, where
+/// several such steps are taken together, lets the script do so for all. Such an action may be taken twice.
+pub(crate) const FLUSHES_FIRST: &str =
+    "# its new file is flushed, alone or with others, before it takes its place\n";
 
 /// The functions that end in `take_place`, and have no other effect before.
 const FILE_WRITERS: [&str; 7] =

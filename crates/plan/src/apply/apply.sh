@@ -39,6 +39,7 @@ frame begin
 
 # A body into a file, in a place where nobody else may look.
 body() {
+[ -z "$again" ] || return 0
 TMPDIR=$run
 decode >"$run/body.$number.$1" 2>/dev/null || bodies_failed=yes
 }
@@ -47,7 +48,7 @@ decode >"$run/body.$number.$1" 2>/dev/null || bodies_failed=yes
 # what its checksum is.
 text_body() {
 ifrit_text_of=$run/body.$number.$1 ifrit_text=$2 ifrit_text_sum=${3-}
-{ printf '%s' "$2" >"$run/body.$number.$1"; } 2>/dev/null || bodies_failed=yes
+[ -n "$again" ] || { printf '%s' "$2" >"$run/body.$number.$1"; } 2>/dev/null || bodies_failed=yes
 }
 
 any_changed() {
@@ -73,7 +74,7 @@ ticks
 lines="${lines}end $number $1 $2 $duration
 "
 [ -z "$touched" ] || touched_any=yes
-if [ -n "$touched" ] && [ -n "$probe" ]; then holding=yes; else commit; fi
+if [ -n "$holding$touched" ] && [ -n "$probe" ]; then holding=yes; else commit; fi
 rm_secrets
 show out "$run/out.$number"
 show err "$run/err.$number"
@@ -112,11 +113,16 @@ found() {
 printf '%s' "$state" 2>/dev/null >"$run/found.$number"
 }
 
+announce() {
+[ "$announced" = "$number" ] || frame "start $number"
+announced=$number
+}
+
 # Takes one step; what it is stands in variables.
 step() {
 [ -z "$stopped" ] || return 0
 touched=
-frame "start $number"
+announce
 ticks
 if [ -n "$condition" ] && ! any_changed $condition; then
   finish skipped -
@@ -151,16 +157,21 @@ if [ -e "$run/late.$number" ]; then
 elif [ "$status" != 0 ]; then
   finish failed "$status"
 elif [ -n "$probe" ] && [ -n "$has_after" ]; then
-  [ -n "$proved" ] || state=$(probe_now 2>/dev/null)
-  [ "$state" = "$after" ] || take_care
-  if [ "$state" = "$after" ]; then
-    finish changed -
-  else
-    found
-    finish unmet -
-  fi
+  prove
 else
   finish changed -
+fi
+}
+
+# Whether the step has become what it should.
+prove() {
+[ -n "$proved" ] || state=$(probe_now 2>/dev/null)
+[ "$state" = "$after" ] || take_care
+if [ "$state" = "$after" ]; then
+  finish changed -
+else
+  found
+  finish unmet -
 fi
 }
 
@@ -199,7 +210,7 @@ eval "ifrit_action() {
 $action
 }"
 ifrit_action >>"$run/out.$number" 2>>"$run/err.$number" || exit
-printf '%s %s %s %s %s\n' "$number" "$self_pid" "$boot" "$start" "$probe_limit" >"$run/active"
+at_work "$probe_limit"
 eval "ifrit_probe() {
 :
 $probe

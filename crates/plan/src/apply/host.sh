@@ -4,7 +4,7 @@ export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
 stopped='' touched='' touched_any='' persisted='' number='' lock='' watcher='' has_fsync=''
-lines='' held='' holding='' ifrit_run='' ifrit_text='' ifrit_text_of='' ifrit_text_sum=''
+lines='' held='' holding='' announced='' again='' proved='' ifrit_run='' ifrit_text='' ifrit_text_of='' ifrit_text_sum=''
 # The shell may be the one that answered questions before: what it knew then need not be so now.
 known_access='' known_sums=''
 
@@ -194,18 +194,19 @@ if [ -n "$has_fsync" ]; then fsync "$@"; else sync "$@"; fi
 }
 
 # Makes the journal durable in one process, and with it what steps have left to be: first the directories that
-# they changed, because the journal tells of them; last a FILE that is about to take its place. At first also the
+# they changed, because the journal tells of them; last FILES that are about to take their places. At first also the
 # folders that hold the journal's name. Where not all of it can be synced by its name (a file system may not let
-# a directory be), everything is written, and only the FILE must be.
+# a directory be), everything is written, and only the FILES must be.
 persist() {
-extra=${1-}
-set -- "$journal"
-[ -n "$persisted" ] || set -- "$journal" "$run" "$base"
+files=$#
+if [ -n "$persisted" ]; then set -- "$journal" "$@"; else set -- "$journal" "$run" "$base" "$@"; fi
 if [ -s "$run/dirs" ]; then
-  while IFS= read -r dir; do set -- "$dir" "$@"; done <"$run/dirs"
+  while IFS= read -r dir; do [ "$dir" = "$1" ] || set -- "$dir" "$@"; done <"$run/dirs"
 fi
-[ -z "$extra" ] || set -- "$@" "$extra"
-write_out "$@" 2>/dev/null || { sync && { [ -z "$extra" ] || write_out "$extra"; }; } || return
+write_out "$@" 2>/dev/null || {
+  shift $(($# - files))
+  sync && { [ "$files" = 0 ] || write_out "$@"; }
+} || return
 [ ! -s "$run/dirs" ] || : >"$run/dirs"
 persisted=yes
 }
@@ -214,10 +215,15 @@ persisted=yes
 enter() {
 exec 3<&- 5<&-
 self
-printf '%s %s %s %s %s\n' "$number" "$self_pid" "$boot" "$start" "$1" >"$run/active"
+at_work "$1"
 trap - HUP PIPE
 umask 022
 cd /
+}
+
+# What the watcher is to look at, and for how many seconds.
+at_work() {
+printf '%s %s %s %s %s\n' "$number" "$self_pid" "$boot" "$start" "$1" >"$run/active"
 }
 
 # Prints the state of the step.
@@ -253,7 +259,8 @@ while sleep 1; do
     sleep 2
     kill -s KILL $tree 2>/dev/null
     stop_tree "$2" KILL
-  elif [ -n "$(find "$run/out.$1" "$run/err.$1" -size "+$capture_blocks" 2>/dev/null)" ]; then
+  elif { [ -s "$run/out.$1" ] || [ -s "$run/err.$1" ]; } &&
+    [ -n "$(find "$run/out.$1" "$run/err.$1" -size "+$capture_blocks" 2>/dev/null)" ]; then
     : >"$run/out.$1"
     : >"$run/err.$1"
   fi

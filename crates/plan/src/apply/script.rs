@@ -12,7 +12,7 @@ use super::limits::ApplyLimits;
 use super::secret::SecretBytes;
 use super::text::{body_bytes, is_short_text, push_assignment, push_body, push_text_body};
 use crate::facts::Nonce;
-use crate::sh::{FLUSHES_FIRST, GO_HOME};
+use crate::sh::{FLUSHES_FIRST, GO_HOME, KNOW_ACCESS};
 
 /// Where the lock and the journals are on a host, for root; other logins have `.ifrit` in their home. On
 /// a disk, because a journal must survive a power loss.
@@ -24,6 +24,11 @@ const HOST: &str = include_str!("host.sh");
 const APPLY: &str = include_str!("apply.sh");
 /// What reads a journal.
 const SETTLE: &str = include_str!("settle.sh");
+
+/// What takes steps that only write files together.
+const TOGETHER: &str = include_str!("together.sh");
+/// How many steps are taken together at most: so many new files stand beside their places at once.
+const TOGETHER_MAX: usize = 32;
 
 /// One host of a run.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +141,7 @@ pub fn script(
             parts.push(Part::new(host, number, step, secrets, limits)?);
         }
     }
-    let bytes = HOST.len() + APPLY.len() + parts.iter().map(Part::bytes).sum::<usize>();
+    let bytes = HOST.len() + APPLY.len() + TOGETHER.len() + parts.iter().map(Part::bytes).sum::<usize>();
     if bytes > limits.script_bytes_max {
         return Err(ScriptError::TooLarge { bytes, max: limits.script_bytes_max });
     }
@@ -149,10 +154,13 @@ pub fn script(
     });
     let chunks = Chunks::of(texts);
     chunks.push(&mut text);
-    text.extend_from_slice(b"if begin; then\n");
-    for part in &parts {
-        part.push(&mut text, &chunks);
+    if parts.windows(2).any(|two| two.iter().all(Part::is_plain_write)) {
+        text.extend_from_slice(KNOW_ACCESS.text.as_bytes());
+        push_code(&mut text, TOGETHER);
     }
+    parts.iter().for_each(|part| part.push(&mut text, &chunks));
+    text.extend_from_slice(b"if begin; then\n");
+    push_calls(&mut text, &parts);
     text.extend_from_slice(b"end\nfi\n");
     push_tail(&mut text);
     Ok(Script { bytes: text, secrets: parts.into_iter().flat_map(|part| part.secrets).collect() })
@@ -241,7 +249,7 @@ impl<'a> Part<'a> {
     fn push(&self, text: &mut Vec<u8>, chunks: &Chunks<'_>) {
         let step = self.step;
         let limit = seconds(step.time_limit);
-        text.extend_from_slice(format!("number={} limit={limit}\n", self.number).as_bytes());
+        text.extend_from_slice(format!("load_{0}() {{\nnumber={0} limit={limit}\n", self.number).as_bytes());
         let condition = match &step.condition {
             Condition::Always => String::new(),
             // Of no step at all nothing has changed: a number that no step has.
@@ -275,7 +283,34 @@ impl<'a> Part<'a> {
             let name = Step::body_variable(number);
             text.extend_from_slice(format!("{name}=$run/body.{}.{number}\n", self.number).as_bytes());
         }
-        text.extend_from_slice(b"step\n");
+        text.extend_from_slice(b"}\n");
+    }
+
+    /// Says whether it only writes a file and its probe tells all about it, so that it can be taken together with
+    /// others of this kind: nothing that stands before it changes what it finds.
+    fn is_plain_write(&self) -> bool {
+        let is_told = |probe: &Probe| probe.before.is_some() && probe.after.is_some();
+        self.step.action.starts_with(FLUSHES_FIRST)
+            && self.step.condition == Condition::Always
+            && self.step.probe.as_ref().is_some_and(is_told)
+            && self.secrets.is_empty()
+            && !self.is_forced
+    }
+}
+
+/// Adds the calls that take the steps: those in a row that only write files together.
+fn push_calls(text: &mut Vec<u8>, parts: &[Part<'_>]) {
+    for row in parts.chunk_by(|one, next| one.is_plain_write() && next.is_plain_write()) {
+        for some in row.chunks(TOGETHER_MAX) {
+            let call = match some {
+                [one] => format!("load_{}\nstep\n", one.number),
+                some => {
+                    some.iter().fold("together".to_owned(), |call, part| format!("{call} {}", part.number))
+                        + "\n"
+                }
+            };
+            text.extend_from_slice(call.as_bytes());
+        }
     }
 }
 

@@ -15,5 +15,6 @@ mod pyinfra;
 mod sandbox;
 mod settings;
 pub(crate) mod team;
+mod together;
 mod transfer;
 mod waiting;

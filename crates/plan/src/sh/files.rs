@@ -236,7 +236,7 @@ case $group in root | 0) [ ! -G "$new" ] || group=- ;; esac
 /// `new_beside PATH MODE USER GROUP` makes an empty file beside a path, of which it puts the path into `new`, and what
 /// is left to be set on it into `mode`, `user` and `group`. Its name is this step's own, so that a lost one is not left
 /// when the step is taken again, and nothing that is there, a link least of all, is taken for it. Where nobody else will own it, the umask gives it its mode; else nobody else
-/// reads it before all is right. `careful` = its mode is set whatever the umask gave.
+/// reads it before all is right. Not `:`, whose failed redirection would end the shell. `careful` = its mode is set whatever the umask gave.
 pub(super) const NEW_BESIDE: Tool = Tool {
     name: "new_beside",
     needs: &[&SPARE],
@@ -248,7 +248,7 @@ no:-:-:06[0246][0246] | no:root:-:06[0246][0246] | no:-:root:06[0246][0246] | no
 esac
 umask "$mask"
 set -C
-{ : >"$new"; } 2>/dev/null || { rm -f "$new" && : >"$new"; }
+{ true >"$new"; } 2>/dev/null || { rm -f "$new" && true >"$new"; }
 made=$?
 set +C
 umask 022
@@ -264,11 +264,13 @@ esac
 };
 
 /// `take_place PATH VALIDATE`: the file `$new` gets its `mode`, `user` and `group`, is made durable, and takes the place
-/// of another as a whole or not at all. VALIDATE is sh code that gets the new file as `$1`.
+/// of another as a whole or not at all. VALIDATE is sh code that gets the new file as `$1`. Among steps that are taken
+/// together (`staging`) it waits for the others: the apply script's `stage`.
 pub(super) const TAKE_PLACE: Tool = Tool {
     name: "take_place",
     needs: &[&SET_ACCESS, &FLUSH, &PLACED],
     text: r#"take_place() {
+[ -z "${staging-}" ] || { stage "$1" "$2"; return; }
 if set_access "$new" "$mode" "$user" "$group" && flush "$new" &&
   { [ -z "$2" ] || sh -c "$2" sh "$new"; } && mv -f "$new" "$1"; then
   placed "${1%/*}"
@@ -375,13 +377,16 @@ if [ "$kind" = directory ]; then rm -rf "$1"; else rm -f "$1"; fi
 "#,
 };
 
-/// `make_parent PATH USER GROUP` creates the directory that a path is in, where it is missing.
+/// `make_parent PATH USER GROUP` creates the directory that a path is in, where it is missing: not for a step that is
+/// taken together with others, which must be `alone` for that.
 pub(crate) static MAKE_PARENT: Tool = Tool {
     name: "make_parent",
     needs: &[&MAKE_DIRECTORY],
     text: r#"make_parent() {
 parent=${1%/*}
-[ -d "${parent:-/}" ] || make_directory "$parent" - "$2" "$3" ''
+[ ! -d "${parent:-/}" ] || return 0
+[ -z "${staging-}" ] || { alone=yes; return 1; }
+make_directory "$parent" - "$2" "$3" ''
 }
 "#,
 };

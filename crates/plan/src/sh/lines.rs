@@ -27,7 +27,7 @@ if [ -e "$1" ]; then new_beside "$1" 0600 - -; else new_beside "$1" 0644 - -; fi
 };
 
 /// `rewritten PATH BACKUP VALIDATE`: the file `$new`, which `draft_of` made, takes its place. VALIDATE is sh code that
-/// gets it as `$1`.
+/// gets it as `$1`. A step with a backup is not taken together with others.
 pub(super) const REWRITTEN: Tool = Tool {
     name: "rewritten",
     needs: &[&DRAFT_OF, &REPLACEABLE, &SPARE, &TAKE_PLACE],
@@ -36,6 +36,7 @@ left=$mode
 replaceable "$1" || { rm -f "$new"; return 1; }
 spare
 if [ ! -e "$1" ]; then mode=$left
+elif [ -n "$2" ] && [ -n "${staging-}" ]; then alone=yes; rm -f "$new"; return 1
 elif [ -n "$2" ]; then cp -p "$1" "$1.$2" || { rm -f "$new"; return 1; }
 fi
 take_place "$1" "$3"

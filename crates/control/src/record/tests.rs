@@ -1,6 +1,5 @@
 //! Checkpoints, anchors, exports and the log, on a workspace in git with a database.
 
-mod postgres;
 mod tamper;
 
 use std::path::Path;

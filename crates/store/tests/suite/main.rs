@@ -15,7 +15,6 @@ mod maintenance;
 mod observed;
 mod opening;
 mod plans;
-mod postgres;
 mod postings;
 mod record_log;
 mod run_processes;
@@ -60,10 +59,11 @@ macro_rules! suite {
 
         #[test]
         fn postgres_passes_the_suite() {
-            let Some(server) = postgres::Server::start() else { return };
+            let Some(programs) = testkit::Postgres::programs() else { return skipped() };
+            let server = testkit::Postgres::start(&programs).expect("the server starts");
             let mut failed = Vec::new();
             $({
-                let text = server.create_database(stringify!($case));
+                let text = server.create_database(stringify!($case)).expect("a database");
                 let case = AssertUnwindSafe(|| run(&text, $module::$case));
                 if std::panic::catch_unwind(case).is_err() {
                     failed.push(stringify!($case));
@@ -72,6 +72,13 @@ macro_rules! suite {
             assert!(failed.is_empty(), "on PostgreSQL: {failed:?}");
         }
     };
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
+fn skipped() {
+    eprintln!(
+        "SKIPPED: postgres_passes_the_suite: no PostgreSQL server here (Debian: apt-get install postgresql)"
+    );
 }
 
 fn run<F: Future<Output = ()>>(text: &str, case: impl FnOnce(Place) -> F) {

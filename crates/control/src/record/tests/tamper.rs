@@ -13,8 +13,14 @@ fn whoever_changes_the_record_is_found_out_on_sqlite() {
 
 #[test]
 fn whoever_changes_the_record_is_found_out_on_postgresql() {
-    let Some(server) = postgres::Server::start() else { return };
-    run(tamper(Some(server.create_database("tamper"))));
+    let Some(programs) = testkit::Postgres::programs() else { return skipped() };
+    let server = testkit::Postgres::start(&programs).expect("the server starts");
+    run(tamper(Some(server.create_database("tamper").expect("a database"))));
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
+fn skipped() {
+    eprintln!("SKIPPED: the record on PostgreSQL: no server here (Debian: apt-get install postgresql)");
 }
 
 async fn tamper(database: Option<String>) {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use control::LargeStackError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Arguments;
@@ -31,7 +32,8 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut printer = Printer::new(arguments.global.quiet);
-    let exit = run(&arguments, &mut printer).unwrap_or_else(|error| failure::report(&mut printer, &error));
+    let exit = run_on_large_stack(&arguments, &mut printer)
+        .unwrap_or_else(|error| failure::report(&mut printer, &error));
     match printer.take_lost() {
         Some(fault) => failure::report_lost(&mut printer, &fault).into(),
         None => exit.into(),
@@ -44,6 +46,16 @@ fn usage(error: &clap::Error) -> ExitCode {
     // Nobody is left to tell where this fails.
     let _ = error.print();
     if is_help { Exit::Nothing.into() } else { Exit::Usage.into() }
+}
+
+/// Runs the verb where Starlark can be evaluated without another thread for each evaluation.
+fn run_on_large_stack(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result<Exit> {
+    match control::on_large_stack("ifrit", || run(arguments, printer)) {
+        Ok(exit) => exit,
+        // Too little address space, say: an evaluation will ask again, and most verbs need none.
+        Err(LargeStackError::NoThread(_)) => run(arguments, printer),
+        Err(LargeStackError::Panicked(panic)) => std::panic::resume_unwind(panic),
+    }
 }
 
 fn run(arguments: &Arguments, printer: &mut Printer) -> anyhow::Result<Exit> {

@@ -37,6 +37,17 @@ impl Printer {
         self.emit_data(&clean(&line.to_string()));
     }
 
+    /// Prints lines of data, all at once: the plans of many hosts have many thousands of them.
+    pub fn lines(&mut self, lines: &[String]) {
+        self.clear_progress();
+        let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+        for line in lines {
+            push_clean(&mut text, line);
+            text.push('\n');
+        }
+        self.keep_fault(write_out(&text));
+    }
+
     /// Prints text of our own (help, references) as it is, without a final newline of its own.
     pub fn text(&mut self, text: &str) {
         self.keep_fault(write_out(text));
@@ -180,6 +191,11 @@ pub fn state_cell(state: FindingState) -> Cell {
 /// and the marks that reorder text (<https://trojansource.codes>).
 pub fn clean(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
+    push_clean(&mut harmless, text);
+    harmless
+}
+
+fn push_clean(harmless: &mut String, text: &str) {
     for character in text.chars() {
         if character.is_control() || is_reordering(character) {
             harmless.extend(character.escape_default());
@@ -187,7 +203,6 @@ pub fn clean(text: &str) -> String {
             harmless.push(character);
         }
     }
-    harmless
 }
 
 fn is_reordering(character: char) -> bool {

@@ -52,7 +52,7 @@ pub use error::{Error, ErrorKind};
 pub use exposure::{Declared, ServiceUse, is_reachable};
 pub use fleet::{Progress, ProgressState};
 pub use inquiry::Inquiry;
-pub use lang::{import, lsp};
+pub use lang::{LargeStackError, import, lsp, on_large_stack};
 pub use session::{OnFaultyWorkspace, Session};
 pub use store::{
     Change, ChangeEvent, ClientScope, CollectionOutcome, DatabaseCheck, FeedRecord, HostRecord, HostSnapshot,

@@ -8,6 +8,7 @@ use model::{Host, HostName, Inventory, Problem, Service};
 use store::{ClientScope, DatabaseUrl, Store};
 
 use crate::clock::Clock;
+use crate::deploy::PlanAtHand;
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::workspace::{self, Surroundings, Workspace};
@@ -19,6 +20,7 @@ pub struct Session {
     pub(crate) store: Store,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) surroundings: Surroundings,
+    pub(crate) at_hand: PlanAtHand,
 }
 
 /// What to do with a workspace whose declarations have errors.
@@ -51,7 +53,7 @@ impl Session {
         if !workspace.has_errors() {
             store.sync_inventory(&workspace.inventory, workspace.source, clock.now()).await?;
         }
-        Ok(Self { workspace, store, clock, surroundings })
+        Ok(Self { workspace, store, clock, surroundings, at_hand: PlanAtHand::default() })
     }
 
     /// Closes the database.

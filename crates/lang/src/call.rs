@@ -1,7 +1,9 @@
 //! Calls functions of code that was loaded once: a deploy's once for each host, and tests.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::thread;
 
@@ -144,17 +146,53 @@ impl Deploy {
     }
 }
 
-/// Runs something on a thread whose stack is as large as the interpreter wants it.
+thread_local! {
+    /// Whether this thread's stack is as large as the interpreter wants it.
+    static IS_LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+const NO_THREAD: &str = "no thread for the Starlark interpreter could be started";
+const FAILED: &str = "the Starlark interpreter failed (a bug in ifrit)";
+
+/// Runs something on a thread whose stack is as large as the interpreter wants it: on this one where it is one,
+/// because a thread for each evaluation of each host costs more than a small evaluation.
 ///
 /// # Errors
 /// Why there is no such thread, or that it panicked, which is a bug.
 pub fn on_evaluation_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    if IS_LARGE.get() {
+        // As on a thread of its own, whose panic takes nothing else along: what the work held is gone with it.
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| FAILED.to_owned());
+    }
+    on_large_stack("evaluate", work).map_err(|error| match error {
+        LargeStackError::NoThread(error) => format!("{NO_THREAD}: {error}"),
+        LargeStackError::Panicked(_) => FAILED.to_owned(),
+    })
+}
+
+/// Why something did not run to its end on a thread with a large stack.
+#[derive(Debug)]
+pub enum LargeStackError {
+    /// There is no thread.
+    NoThread(std::io::Error),
+    /// It panicked with this.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Runs something on a new thread of this name, whose stack is as large as the interpreter wants it. A program
+/// that evaluates much does all its work on one: [`on_evaluation_thread`] needs no other then.
+///
+/// # Errors
+/// [`LargeStackError`].
+pub fn on_large_stack<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, LargeStackError> {
     thread::scope(|scope| {
-        let builder = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES);
-        let thread = builder
-            .spawn_scoped(scope, work)
-            .map_err(|error| format!("no thread for the Starlark interpreter could be started: {error}"))?;
-        thread.join().map_err(|_| "the Starlark interpreter failed (a bug in ifrit)".to_owned())
+        let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+        let work = || {
+            IS_LARGE.set(true);
+            work()
+        };
+        let thread = builder.spawn_scoped(scope, work).map_err(LargeStackError::NoThread)?;
+        thread.join().map_err(LargeStackError::Panicked)
     })
 }
 
@@ -182,4 +220,28 @@ pub fn starlark_value<'v>(value: &DataValue, heap: Heap<'v>) -> Value<'v> {
 /// What it is instead, or that it is too deep or too large.
 pub fn data_value(value: Value<'_>) -> Result<DataValue, String> {
     read(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_stack_is_used_again_and_a_panic_ends_one_evaluation() {
+        let own = || thread::current().id();
+        let here = own();
+        assert_ne!(on_evaluation_thread(own), Ok(here));
+        let (it, evaluated, panicked, after) = on_large_stack("test", || {
+            let panicked = on_evaluation_thread(|| {
+                std::panic::resume_unwind(Box::new("no message is printed for this one"));
+            });
+            (own(), on_evaluation_thread(own), panicked, on_evaluation_thread(|| 1))
+        })
+        .expect("a thread");
+        assert_eq!(evaluated, Ok(it));
+        assert_ne!(it, here);
+        assert_eq!((panicked, after), (Err(FAILED.to_owned()), Ok(1)));
+        let ended = on_large_stack("test", || std::panic::resume_unwind(Box::new(7)));
+        assert!(matches!(ended, Err::<(), _>(LargeStackError::Panicked(it)) if it.is::<i32>()));
+    }
 }

@@ -28,7 +28,10 @@ mod template;
 mod tested;
 mod workspace;
 
-pub use call::{Watcher, data_value, fault, on_evaluation_thread, place_of_call, starlark_value};
+pub use call::{
+    LargeStackError, Watcher, data_value, fault, on_evaluation_thread, on_large_stack, place_of_call,
+    starlark_value,
+};
 pub use docs::{FunctionDoc, functions};
 pub use extension::{Extension, Scope};
 pub use files::{FileKind, SourceFile, read_asset, source_paths};

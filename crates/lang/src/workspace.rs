@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::thread;
 
 use model::{Code, Inventory, Place, Problem};
 
 use crate::WORKSPACE_FILE;
-use crate::call::DeployCode;
+use crate::call::{DeployCode, on_evaluation_thread};
 use crate::extension::Extension;
 use crate::files::{FileKind, SourceFile, find};
 use crate::inventory::check;
-use crate::limits::STACK_BYTES;
 use crate::program::{Outcome, Program};
 
 /// What a workspace declares.
@@ -76,8 +74,8 @@ pub fn load(root: &Path, extensions: &[Extension]) -> (Workspace, Vec<Problem>) 
 /// The code sees no clock or random number, and `print()` goes nowhere. Only by the functions of `data`
 /// does an inventory file see anything outside of the code: files of the workspace, and commands
 /// where [`LoadOptions::run_commands`] allows them; so a workspace is to be trusted like a program.
-/// Everything runs on a thread of its own, because the interpreter wants a larger stack than a caller
-/// may have.
+/// Everything runs on a thread whose stack is as large as the interpreter wants it: the caller's, where it is one of
+/// [`on_large_stack`](crate::on_large_stack).
 pub fn load_with(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (Workspace, Vec<Problem>) {
     if !root.join(WORKSPACE_FILE).is_file() {
         let place = Place::File { path: root.display().to_string() };
@@ -92,17 +90,7 @@ pub fn load_with(root: &Path, extensions: &[Extension], options: &LoadOptions) -
         let place = Place::File { path: root.display().to_string() };
         (Workspace::default(), vec![Problem::new(Code::WorkspaceUnreadable, place, why)])
     };
-    thread::scope(|scope| {
-        let builder = thread::Builder::new().name("load".to_owned()).stack_size(STACK_BYTES);
-        match builder.spawn_scoped(scope, || load_here(root, extensions, options)) {
-            Ok(thread) => {
-                thread.join().unwrap_or_else(|_| failed("the Starlark interpreter failed (a bug in ifrit)"))
-            }
-            Err(error) => {
-                failed(&format!("no thread for the Starlark interpreter could be started: {error}"))
-            }
-        }
-    })
+    on_evaluation_thread(|| load_here(root, extensions, options)).unwrap_or_else(|why| failed(&why))
 }
 
 fn load_here(root: &Path, extensions: &[Extension], options: &LoadOptions) -> (Workspace, Vec<Problem>) {

@@ -6,6 +6,7 @@
 mod signature;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::{PersonName, Plan, PublicKey, Risk};
@@ -78,7 +79,7 @@ pub struct ApprovalCheck<'a> {
 /// A plan that may be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovedPlan {
-    plan: Plan,
+    plan: Arc<Plan>,
     hash: [u8; 32],
     approved_by: Option<PersonName>,
 }
@@ -120,7 +121,8 @@ impl ApprovedPlan {
     ///
     /// # Errors
     /// [`NotApproved`] says which risks ask for it and why the approvals given do not count.
-    pub fn check(plan: Plan, check: &ApprovalCheck<'_>) -> Result<Self, NotApproved> {
+    pub fn check(plan: impl Into<Arc<Plan>>, check: &ApprovalCheck<'_>) -> Result<Self, NotApproved> {
+        let plan = plan.into();
         let hash = crate::content_hash(&plan);
         let risks = check.policy.asks_for(&plan);
         if risks.is_empty() {
@@ -139,6 +141,11 @@ impl ApprovedPlan {
     /// Returns the plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Returns the plan, which others hold too.
+    pub fn shared(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
     }
 
     /// Returns the plan's hash.

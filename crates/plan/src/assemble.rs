@@ -20,7 +20,14 @@ pub fn plan(deploy: &str, mut hosts: Vec<HostPlan>, order: Order) -> Plan {
 
 /// Returns the SHA-256 of a plan as [`write_plan`] writes it: what an approval signs.
 pub fn content_hash(plan: &Plan) -> [u8; 32] {
-    Sha256::digest(write_plan(plan)).into()
+    write_and_hash(plan).1
+}
+
+/// Returns what [`write_plan`] writes, and its SHA-256.
+pub fn write_and_hash(plan: &Plan) -> (Vec<u8>, [u8; 32]) {
+    let bytes = write_plan(plan);
+    let hash = Sha256::digest(&bytes).into();
+    (bytes, hash)
 }
 
 fn waves(names: &[HostName], order: Order) -> Vec<Vec<HostName>> {

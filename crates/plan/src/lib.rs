@@ -22,7 +22,7 @@ pub use approval::{
     APPROVAL_NAMESPACE, Approval, ApprovalCheck, ApprovalPolicy, ApprovalRefused, ApprovedPlan, NotApproved,
     SignatureRefused, approval_message, verify_signature,
 };
-pub use assemble::{content_hash, plan};
+pub use assemble::{content_hash, plan, write_and_hash};
 pub use deploy::{Evaluated, FACT_PASSES_MAX, HostView, Order, debug, evaluate, order};
 pub use extension::extension;
 pub use lint::{Note, lint};

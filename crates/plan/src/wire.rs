@@ -9,8 +9,8 @@ use thiserror::Error;
 use form::WirePlan;
 
 /// The version that is written, and the only one that is read.
-const FORMAT: u32 = 1;
-/// The largest plan that is read, in bytes.
+const FORMAT: u32 = 2;
+/// The largest plan that is read, in bytes; and the most that it takes with all that its hosts share.
 const PLAN_BYTES_MAX: usize = 512 << 20;
 
 /// Bytes that are no plan.
@@ -55,12 +55,16 @@ pub fn read_plan(bytes: &[u8]) -> Result<Plan, PlanFormatError> {
         return Err(PlanFormatError::TooLarge { limit: PLAN_BYTES_MAX, got: bytes.len() });
     }
     let invalid = |why: String| PlanFormatError::Invalid { why };
-    let wire: WirePlan = serde_json::from_slice(bytes).map_err(|error| match form::format_of(bytes) {
+    let wire: WirePlan<'_> = serde_json::from_slice(bytes).map_err(|error| match form::format_of(bytes) {
         Some(got) if got != FORMAT => PlanFormatError::OtherFormat { expected: FORMAT, got },
         _ => invalid(error.to_string()),
     })?;
     if wire.format != FORMAT {
         return Err(PlanFormatError::OtherFormat { expected: FORMAT, got: wire.format });
+    }
+    let got = wire.plan_bytes();
+    if got > PLAN_BYTES_MAX {
+        return Err(PlanFormatError::TooLarge { limit: PLAN_BYTES_MAX, got });
     }
     wire.into_plan().map_err(invalid)
 }

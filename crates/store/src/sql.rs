@@ -320,6 +320,7 @@ impl Tx {
     pub(crate) async fn execute_rows_prepared<const N: usize>(
         &mut self,
         head: &str,
+        tail: &str,
         rows: Vec<[Value<'_>; N]>,
     ) -> Result<(), StoreError> {
         let rows_max = ROWS_PER_STATEMENT.min(PARAMETERS_MAX / N);
@@ -329,7 +330,7 @@ impl Tx {
             let count = (1 << left.ilog2()).min(rows_max);
             let mut values = Vec::with_capacity(count * N);
             values.extend(rows.by_ref().take(count).flatten());
-            let sql = self.with_rows(head, "", count, N);
+            let sql = self.with_rows(head, tail, count, N);
             self.execute_text(sql, values, true).await?;
             left -= count;
         }

@@ -1,5 +1,7 @@
 //! A plan for people: hosts with the same plan stand together.
 
+use std::collections::HashMap;
+
 use control::deploy::{LeftOut, SavedPlan};
 use model::{Change, Condition, DiffLine, HostName, HostPlan, Plan, Risk, Step};
 
@@ -11,20 +13,8 @@ const NAMES_MAX: usize = 12;
 
 /// Prints what a plan does.
 pub fn print_plan(plan: &Plan, printer: &mut Printer) {
-    let (mut settled, mut groups): (Vec<&HostName>, Vec<Vec<&HostPlan>>) = (Vec::new(), Vec::new());
-    for host in &plan.hosts {
-        if control::deploy::changes(host) == 0 {
-            settled.push(&host.host);
-            continue;
-        }
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| looks_same(first, host))) {
-            Some(group) => group.push(host),
-            None => groups.push(vec![host]),
-        }
-    }
-    for group in &groups {
-        print_group(group, printer);
-    }
+    let (settled, groups) = groups(plan);
+    groups.iter().for_each(|group| printer.lines(&group_lines(group)));
     if !settled.is_empty() {
         printer.data(format_args!("{}: as it should be", names(&settled)));
         printer.data("");
@@ -37,16 +27,35 @@ pub fn print_plan(plan: &Plan, printer: &mut Printer) {
     }
 }
 
-fn print_group(group: &[&HostPlan], printer: &mut Printer) {
-    let Some(first) = group.first() else { return };
+/// Returns the hosts that are as they should be, and the others: those with the same plan stand together.
+fn groups(plan: &Plan) -> (Vec<&HostName>, Vec<Vec<&HostPlan>>) {
+    let (mut settled, mut groups): (Vec<&HostName>, Vec<Vec<&HostPlan>>) = (Vec::new(), Vec::new());
+    let mut places: HashMap<Vec<Shown<'_>>, usize> = HashMap::new();
+    for host in &plan.hosts {
+        if control::deploy::changes(host) == 0 {
+            settled.push(&host.host);
+            continue;
+        }
+        let place = *places.entry(host.steps.iter().map(shown).collect()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(host),
+            None => groups.push(vec![host]),
+        }
+    }
+    (settled, groups)
+}
+
+fn group_lines(group: &[&HostPlan]) -> Vec<String> {
+    let Some(first) = group.first() else { return Vec::new() };
     let hosts: Vec<_> = group.iter().map(|host| &host.host).collect();
     let same = match group.len() {
         1 => String::new(),
         many => format!(" ({many} hosts, same plan)"),
     };
-    printer.data(format_args!("{}{same}", names(&hosts)));
-    step_lines(first).iter().for_each(|line| printer.data(line));
-    printer.data("");
+    let mut lines = vec![format!("{}{same}", names(&hosts))];
+    lines.extend(step_lines(first));
+    lines.push(String::new());
+    lines
 }
 
 /// Returns the lines that show the steps of a host.
@@ -93,14 +102,12 @@ fn diff_line(line: &DiffLine) -> String {
     }
 }
 
-/// Says whether two plans are the same to a reader.
-fn looks_same(one: &HostPlan, other: &HostPlan) -> bool {
-    let is_same = |a: &Step, b: &Step| {
-        (a.change, a.is_handler) == (b.change, b.is_handler)
-            && (&a.operation, &a.subject, &a.condition) == (&b.operation, &b.subject, &b.condition)
-            && (&a.risks, &a.diff) == (&b.risks, &b.diff)
-    };
-    one.steps.len() == other.steps.len() && one.steps.iter().zip(&other.steps).all(|(a, b)| is_same(a, b))
+/// What a reader sees of a step: where it is the same for all steps, so is the plan.
+type Shown<'a> = (Change, bool, &'a str, &'a str, &'a Condition, &'a [Risk], &'a [DiffLine]);
+
+fn shown(step: &Step) -> Shown<'_> {
+    let (operation, subject) = (step.operation.as_str(), step.subject.as_str());
+    (step.change, step.is_handler, operation, subject, &step.condition, &step.risks, &step.diff)
 }
 
 /// Returns the names of hosts for a heading; of many, the rest is counted.

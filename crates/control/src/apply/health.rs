@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{Connector, HealthCheck, HostOutcome, HostReport, Limits, Restarting, StopSignal, Target};
-use model::{HostName, HostPlan};
-use plan::Restart;
+use model::HostName;
+use plan::{ApprovedPlan, Restart};
 use tokio::process::Command;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::{Ready, RunUpdate, RunUpdateKind};
+use super::{Ready, RunUpdate, RunUpdateKind, host_plan};
 use crate::deploy::Connections;
 use crate::scan::limits;
 use crate::session::Session;
@@ -34,7 +34,7 @@ pub(super) fn check(
 ) -> HealthCheck {
     let workspace = &session.workspace;
     let health = Arc::new(Health {
-        plans: ready.plan.plan().hosts.clone(),
+        plan: Arc::clone(&ready.plan),
         targets: targets.to_vec(),
         connector: connections.connector(),
         limits: limits(session),
@@ -50,7 +50,7 @@ pub(super) fn check(
 }
 
 struct Health {
-    plans: Vec<HostPlan>,
+    plan: Arc<ApprovedPlan>,
     targets: Vec<Target>,
     connector: Arc<dyn Connector>,
     limits: Limits,
@@ -79,7 +79,7 @@ impl Health {
         if report.outcome != HostOutcome::Done {
             return None;
         }
-        let plan = self.plans.iter().find(|plan| plan.host == report.host)?;
+        let plan = host_plan(self.plan.plan(), &report.host)?;
         let target = self.targets.iter().find(|target| target.host == report.host)?;
         let restart = Restart::pending(&plan.steps, &report.steps)?;
         (restart.delay <= DELAY_MAX).then(|| Restarting::now(target.clone(), restart))

@@ -121,7 +121,7 @@ pub struct RunAnswer {
     /// Its plan.
     pub plan_id: PlanId,
     /// What it was to do.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// One for each host that had something to do, in the plan's order.
     pub hosts: Vec<HostResult>,
     /// How many hosts of the plan had nothing to do.
@@ -222,6 +222,12 @@ fn hosts_to_touch<'s>(session: &'s Session, plan: &Plan) -> (Vec<&'s Host>, Vec<
         }
     }
     (hosts, refused)
+}
+
+/// Returns what a plan does to one of its hosts, which are sorted by name.
+fn host_plan<'p>(plan: &'p Plan, host: &HostName) -> Option<&'p HostPlan> {
+    let place = plan.hosts.binary_search_by(|plan| plan.host.cmp(host)).ok()?;
+    plan.hosts.get(place)
 }
 
 /// A step without a guard would be done twice: a plan is applied to a host once.
@@ -373,7 +379,7 @@ impl Ready {
 
     /// Joins everything to the answer, in the plan's order.
     pub(crate) fn answer(&self, hosts: Vec<HostResult>, settled: usize, problems: Vec<Problem>) -> RunAnswer {
-        let plan = self.plan.plan().clone();
+        let plan = self.plan.shared();
         let mut by_name: BTreeMap<HostName, HostResult> =
             hosts.into_iter().map(|host| (host.host.clone(), host)).collect();
         let hosts = plan.hosts.iter().filter_map(|host| by_name.remove(&host.host)).collect();

@@ -14,7 +14,7 @@ use super::claims::{self, CLAIM_RENEWAL};
 use super::judge::{judge, unprivileged};
 use super::process::ProcessId;
 use super::states::state_hashes;
-use super::{HostResult, Ready, RunUpdate, RunUpdateKind};
+use super::{HostResult, Ready, RunUpdate, RunUpdateKind, host_plan};
 use crate::deploy::Connections;
 use crate::deploy::record::{intent, outcome};
 use crate::error::Error;
@@ -340,7 +340,7 @@ impl<'s> Recorder<'s> {
         let Some(answers) = self.intents.lock().await.remove(&result.host) else { return Ok(None) };
         let mut action = self.action(&result.host);
         action.outcome = Some(result.state.as_str().to_owned());
-        let plan = self.ready.plan.plan().hosts.iter().find(|plan| plan.host == result.host);
+        let plan = host_plan(self.ready.plan.plan(), &result.host);
         if let Some(plan) = plan {
             (action.before, action.after) = state_hashes(plan, &result.steps);
         }

@@ -1,7 +1,6 @@
 //! `ifrit run resume`: finds out what hosts in doubt have done, and finishes what is left of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::SettleRequest;
@@ -18,7 +17,8 @@ use super::claims::{self, Claims, claim};
 use super::process::{Life, ProcessId};
 use super::recorder::{Earlier, PROCESS, Recorder, Task};
 use super::{
-    EVENTS_MAX, HostResult, Open, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, of_names,
+    EVENTS_MAX, HostResult, Open, Ready, RunAnswer, RunUpdate, RunUpdateKind, Running, finish, host_plan,
+    of_names,
 };
 use crate::approve;
 use crate::deploy::record::outcome;
@@ -238,9 +238,7 @@ impl Resumed<'_> {
         earlier: Option<&BTreeMap<usize, StepOutcome>>,
         settled: Option<Vec<StepReport>>,
     ) -> Result<Option<Restart>, Error> {
-        let Some(plan) = self.ready.plan.plan().hosts.iter().find(|plan| plan.host == *host) else {
-            return Ok(None);
-        };
+        let Some(plan) = host_plan(self.ready.plan.plan(), host) else { return Ok(None) };
         if !plan.steps.iter().any(|step| step.risks.contains(&Risk::Reboot)) {
             return Ok(None);
         }
@@ -265,7 +263,7 @@ impl Resumed<'_> {
         let recorder = Recorder::new(self.session, self.ready, Task::Settle, self.updates.clone());
         let recorder = recorder.knowing(known.clone()).counting(self.connections);
         let targets = recorder.start(self.reach(hosts).await?.targets).await?;
-        let plan = Arc::new(self.ready.plan.plan().clone());
+        let plan = self.ready.plan.shared();
         let request = SettleRequest { plan, run: self.ready.run.clone(), targets };
         let (sender, receiver) = channel(EVENTS_MAX);
         let connector = self.connections.connector();

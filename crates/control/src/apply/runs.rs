@@ -1,6 +1,7 @@
 //! What is on record of runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ pub struct RunView {
     /// The run.
     pub line: RunLine,
     /// What it was to do.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Its hosts.
     pub hosts: Vec<RunHost>,
 }

@@ -8,6 +8,7 @@ mod people;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use fleet::Identities;
 use jiff::Timestamp;
@@ -125,7 +126,7 @@ async fn give(
 pub(crate) async fn check(
     session: &Session,
     record: &PlanRecord,
-    plan: Plan,
+    plan: Arc<Plan>,
     at: Timestamp,
 ) -> Result<ApprovedPlan, Error> {
     let policy = ApprovalPolicy { four_eyes: session.workspace.settings.approval_four_eyes() };

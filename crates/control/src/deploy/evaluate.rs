@@ -13,6 +13,7 @@ use store::ClientScope;
 use tokio::sync::mpsc::Sender;
 
 use super::Connections;
+use super::assets::Assets;
 use crate::Progress;
 use crate::error::Error;
 use crate::scan::limits;
@@ -27,6 +28,7 @@ pub(crate) struct Evaluation<'s> {
     connections: &'s Connections,
     limits: Limits,
     systems: HashMap<HostName, OsRelease>,
+    assets: Assets,
 }
 
 impl<'s> Evaluation<'s> {
@@ -38,7 +40,8 @@ impl<'s> Evaluation<'s> {
     ) -> Result<Self, Error> {
         let records = session.store.hosts(&ClientScope::All).await?;
         let systems = records.into_iter().filter_map(|record| Some((record.name, record.os?))).collect();
-        Ok(Self { session, deploy, secrets, connections, limits: limits(session), systems })
+        let (limits, assets) = (limits(session), Assets::new(&session.workspace.root));
+        Ok(Self { session, deploy, secrets, connections, limits, systems, assets })
     }
 
     /// Plans every host; the answers are in their order.
@@ -131,7 +134,7 @@ impl<'s> Evaluation<'s> {
             inventory: &self.session.workspace.inventory,
             host,
             os: self.systems.get(&host.name),
-            assets: &|path: &str| lang::read_asset(root, path),
+            assets: &|path: &str| self.assets.read(path),
             folders: &|path: &str| lang::list_assets(root, path),
             secrets: &|name: &str| self.secrets.version(name, &host.client),
             secret_digest: &|content: &Content| self.secrets.digest(content),

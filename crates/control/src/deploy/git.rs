@@ -15,6 +15,24 @@ pub(crate) struct Revision {
     pub is_dirty: bool,
 }
 
+/// What is asked of git about every plan.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// What [`revision`] returns.
+    pub revision: Option<Revision>,
+    /// What [`email`] returns.
+    pub email: Option<String>,
+}
+
+/// Asks git on other threads; the questions are under way when this returns, before the answer is waited for.
+pub(crate) fn ask(root: &Path) -> impl Future<Output = Answer> {
+    let (one, other) = (root.to_owned(), root.to_owned());
+    let revision = tokio::task::spawn_blocking(move || revision(&one));
+    let email = tokio::task::spawn_blocking(move || email(&other));
+    // No answer is what a broken thread gives, as a broken git does.
+    async { Answer { revision: revision.await.ok().flatten(), email: email.await.ok().flatten() } }
+}
+
 /// Returns the commit of the workspace; `None` where it lies in no repository, has no commit, or git is
 /// not there.
 pub(crate) fn revision(root: &Path) -> Option<Revision> {

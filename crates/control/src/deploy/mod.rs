@@ -1,6 +1,8 @@
 //! `ifrit plan`: evaluates a deploy for each host with facts read from it, and saves what it would do.
 //! Nothing is changed on any host by it.
 
+mod assets;
+mod at_hand;
 mod error;
 pub(crate) mod evaluate;
 pub(crate) mod git;
@@ -27,6 +29,7 @@ use crate::reach::{Reached, plain_login, reach};
 use crate::scan::ssh_connector;
 use crate::secrets::{Environment, Secrets};
 use crate::session::Session;
+pub(crate) use at_hand::PlanAtHand;
 pub use error::FixError;
 use evaluate::Evaluation;
 use git::Revision;
@@ -80,7 +83,7 @@ pub struct SavedPlan {
     /// The SHA-256 of its content: what an approval signs.
     pub hash: [u8; 32],
     /// What it does.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// What may be wrong with it.
     pub notes: Vec<Note>,
     /// Who made it: a declared person's name where it can be told, else a login.
@@ -221,12 +224,14 @@ pub(crate) async fn save(
         let problems: BTreeSet<_> = left_out.iter().flat_map(|host| host.problems.iter().cloned()).collect();
         return Err(FixError::NothingPlanned { problems: problems.into_iter().collect() }.into());
     }
+    // Every host waits here: git's processes run while the plan is written.
+    let asked = git::ask(&session.workspace.root);
     let facts = facts_summary(&draft.hosts);
     let plan = plan::plan(draft.deploy, draft.hosts, draft.order);
-    let (hash, bytes) = (plan::content_hash(&plan), plan::write_plan(&plan));
+    let (bytes, hash) = plan::write_and_hash(&plan);
     let hosts: Vec<_> = plan.hosts.iter().map(plan_host).collect();
-    let revision = git::revision(&session.workspace.root);
-    let (author, made_at) = (author(session), session.clock.now());
+    let git::Answer { revision, email } = asked.await;
+    let (author, made_at) = (author(session, email.as_deref()), session.clock.now());
     let commit = revision.as_ref().map(|it| it.commit.as_str());
     let new = NewPlan {
         random: random()?,
@@ -243,6 +248,7 @@ pub(crate) async fn save(
         hosts: &hosts,
     };
     let id = session.store.save_plan(&new, &save_records(session, &new)?).await?;
+    let plan = session.at_hand.keep(hash, plan);
     crate::record::seal_if_due(session).await;
     let notes = plan::lint(&plan, &session.workspace.inventory);
     let needs_approval = needed(session, &plan);
@@ -286,16 +292,19 @@ fn save_records(session: &Session, new: &NewPlan<'_>) -> Result<Vec<store::NewRe
 
 /// Returns who is at the keyboard: the declared person whose mail address git has, else the one who has
 /// the name of the login, else the login.
-pub(crate) fn author(session: &Session) -> String {
-    let person = author_person(session);
+fn author(session: &Session, email: Option<&str>) -> String {
+    let person = person_with(session, email);
     person.map_or_else(|| session.surroundings.person.clone(), |person| person.to_string())
 }
 
 /// As [`author`], where it is a declared person.
 pub(crate) fn author_person(session: &Session) -> Option<PersonName> {
+    person_with(session, git::email(&session.workspace.root).as_deref())
+}
+
+fn person_with(session: &Session, email: Option<&str>) -> Option<PersonName> {
     let people = &session.workspace.inventory.people;
-    let email = git::email(&session.workspace.root);
-    let has_email = |person: &&model::Person| match (&person.email, &email) {
+    let has_email = |person: &&model::Person| match (&person.email, email) {
         (Some(one), Some(other)) => one.as_str().eq_ignore_ascii_case(other),
         _ => false,
     };

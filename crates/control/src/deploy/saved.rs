@@ -1,5 +1,7 @@
 //! Plans that were saved.
 
+use std::sync::Arc;
+
 use model::{ClientName, HostName, Plan};
 use store::{ClientScope, PlanRecord};
 
@@ -66,14 +68,19 @@ pub async fn saved_plan(session: &Session, id: &str) -> Result<SavedPlan, Error>
 }
 
 /// Loads a plan and proves that it is what was saved.
-pub(crate) async fn load_plan(session: &Session, id: &str) -> Result<(PlanRecord, Plan, String), Error> {
+pub(crate) async fn load_plan(session: &Session, id: &str) -> Result<(PlanRecord, Arc<Plan>, String), Error> {
     let saved = session.store.plan(&ClientScope::All, id).await?;
     let id = saved.record.id.to_string();
     let damaged = |why: String| FixError::PlanDamaged { id: id.clone(), why };
     let body = saved.body.ok_or_else(|| damaged("not all of its clients are in view".to_owned()))?;
+    // The store has held the bytes against the hash.
+    if let Some(plan) = session.at_hand.get(&saved.record.hash) {
+        return Ok((saved.record, plan, body.selector));
+    }
     let plan = plan::read_plan(&body.bytes).map_err(|error| damaged(error.to_string()))?;
     if plan::content_hash(&plan) != saved.record.hash {
         return Err(damaged("its content is not what was saved".to_owned()).into());
     }
+    let plan = session.at_hand.keep(saved.record.hash, plan);
     Ok((saved.record, plan, body.selector))
 }

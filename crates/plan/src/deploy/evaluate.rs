@@ -42,7 +42,8 @@ pub enum Evaluated {
     Needs(FactRequests),
 }
 
-/// Evaluates a deploy for a host. It is pure but for the time limit, and runs on a thread of its own.
+/// Evaluates a deploy for a host. It is pure but for the time limit, and runs on a thread of
+/// `lang::on_evaluation_thread`.
 ///
 /// # Errors
 /// Every problem of the code and of its arguments, with its place; sorted, each once.

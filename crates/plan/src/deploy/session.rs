@@ -307,17 +307,23 @@ fn step<O: Operation>(
         change,
         diff,
         probe: decision.probe.map(|probe| Probe {
-            script: Script::call(probe.question.tool(), probe.question.arguments()).text(),
+            script: kept(Script::call(probe.question.tool(), probe.question.arguments()).text()),
             before: probe.before,
             after: probe.after,
         }),
-        action: decision.action.text(),
+        action: kept(decision.action.text()),
         bodies: decision.bodies,
         condition,
         is_handler: common.handler,
         risks: operation.risks(),
         time_limit: operation.time_limit(),
     }
+}
+
+/// A plan keeps its texts for as long as its run takes, and there are many: none keeps room to grow.
+fn kept(mut text: String) -> String {
+    text.shrink_to_fit();
+    text
 }
 
 fn is_same_handler(a: &Step, b: &Step) -> bool {

@@ -121,18 +121,29 @@ fn other_formats_are_named() {
         let error = read_plan(text.as_bytes()).expect_err(text).to_string();
         assert!(error.contains(expected), "{error}");
     };
-    check(r#"{"format":2,"new":true}"#, "expected a plan of format 1, got 2");
+    check(r#"{"format":3,"new":true}"#, "expected a plan of format 2, got 3");
     check("{}", "missing field");
     check("[", "EOF");
-    check(r#"{"format":1,"deploy":"d","waves":[["a"]],"hosts":[]}"#, "every host once");
+    check(r#"{"format":2,"deploy":"d","waves":[["a"]],"texts":[],"steps":[],"hosts":[]}"#, "every host once");
+    let host =
+        r#"{"client":"acme","host":"a","facts_at":"2026-11-22T20:00:00Z","fact_passes":1,"steps":[7]}"#;
+    let head = r#"{"format":2,"deploy":"d","waves":[["a"]],"texts":[],"steps":[]"#;
+    check(&format!(r#"{head},"hosts":[{host}]}}"#), "there is no step 7");
+    let step = r#"{"operation":"o","subject":"s","place":"nowhere","change":"none","diff":[],"probe":null,"action":3,"bodies":[],"when_changed":null,"handler":false,"risks":[],"time_limit_ms":1}"#;
+    let head = format!(r#"{{"format":2,"deploy":"d","waves":[["a"]],"texts":[""],"steps":[{step}]"#);
+    check(&format!(r#"{head},"hosts":[{host}]}}"#), "there is no text 3");
+}
+
+fn sample(format: &str) -> Vec<u8> {
+    let path = format!("{}/../../fixtures/formats/{format}/plan.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).expect("the sample")
 }
 
 /// The sample is what the first release wrote. It is never written again: a change that this test finds
 /// needs a new format.
 #[test]
 fn the_kept_sample_is_read() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/formats/v1/plan.json");
-    let bytes = std::fs::read(path).expect("the sample");
+    let bytes = sample("v2");
     let plan = read_plan(&bytes).expect("a plan");
     let text = String::from_utf8(bytes).expect("text");
     assert_eq!(String::from_utf8(write_plan(&plan)).expect("text"), text.trim_end());
@@ -140,4 +151,44 @@ fn the_kept_sample_is_read() {
     let handler = &plan.hosts[0].steps[2];
     assert!(handler.is_handler);
     assert_eq!(handler.condition, Condition::AnyChanged(vec![0]));
+    assert_eq!(plan.hosts[0].steps, plan.hosts[1].steps);
+    let error = read_plan(&sample("v1")).expect_err("a plan of the format before");
+    assert_eq!(error, PlanFormatError::OtherFormat { expected: 2, got: 1 });
+}
+
+/// A step that hosts have in common is written once, and its texts are, so that a large fleet's plan is small.
+#[test]
+fn what_hosts_share_is_written_once() {
+    let one = read_plan(&sample("v2")).expect("a plan");
+    let name = |at: usize| HostName::new(&format!("h{at:03}")).expect("a name");
+    let host = |at: usize| {
+        let mut host = HostPlan { host: name(at), ..one.hosts[0].clone() };
+        host.steps[0].action = "x".repeat(10_000);
+        // One of its steps is its own, with the same code.
+        host.steps[1].subject = format!("group-{at}");
+        host.steps[1].action = "x".repeat(10_000);
+        host
+    };
+    let of = |count: usize| {
+        crate::assemble::plan("d", (0..count).map(host).collect(), crate::deploy::Order::Together)
+    };
+    let (few, many) = (write_plan(&of(1)).len(), write_plan(&of(101)).len());
+    assert!(few > 10_000 && many < few + 100 * 400, "{few} and {many} bytes");
+    assert_eq!(read_plan(&write_plan(&of(101))).expect("a plan"), of(101));
+}
+
+/// A few bytes must not become a plan that takes all memory.
+#[test]
+fn a_plan_that_unfolds_into_too_much_is_refused() {
+    let text = "x".repeat(1 << 20);
+    let step = r#"{"operation":"o","subject":"s","place":"nowhere","change":"none","diff":[],"probe":null,"action":0,"bodies":[],"when_changed":null,"handler":false,"risks":[],"time_limit_ms":1}"#;
+    let steps = vec!["0"; 1_000].join(",");
+    let host = format!(
+        r#"{{"client":"acme","host":"a","facts_at":"2026-11-22T20:00:00Z","fact_passes":1,"steps":[{steps}]}}"#
+    );
+    let bytes = format!(
+        r#"{{"format":2,"deploy":"d","waves":[["a"]],"texts":["{text}"],"steps":[{step}],"hosts":[{host}]}}"#
+    );
+    let error = read_plan(bytes.as_bytes()).expect_err("a thousand megabytes");
+    assert!(matches!(error, PlanFormatError::TooLarge { got, .. } if got >= 1_000 << 20), "{error}");
 }

@@ -32,6 +32,7 @@ pub(crate) async fn append_records(
     tx.execute_rows_prepared(
         "INSERT INTO audit_record (number, format, at, kind, answers, actor, via, client_id, target, action, \
          reason, plan_hash, git_commit, before_hash, after_hash, outcome, body, salt, leaf_hash) VALUES",
+        "",
         rows,
     )
     .await?;

@@ -15,6 +15,11 @@ use crate::sql::{Row, Tx, Value};
 const BEGIN: &str = "record a run";
 const START: &str = "record what is about to be done";
 
+/// All hosts of a call in few statements: each statement is a way to the database's thread and back.
+const STARTED: &str = "UPDATE run_host SET state = 'started', intent = v.column1, started_at = v.column2, \
+    ended_at = NULL, deadline = v.column3 FROM (VALUES";
+const OF_HOST: &str = ") AS v WHERE run_host.run_id = v.column4 AND run_host.host_id = v.column5";
+
 /// A host of a run, as its next change finds it.
 pub(super) struct RunHost {
     pub(super) host_id: i64,
@@ -101,9 +106,12 @@ impl Store {
         let free = || intents.iter().zip(&hosts).zip(&obstacles).filter(|(_, obstacle)| obstacle.is_none());
         let records: Vec<NewRecord> = free().map(|((intent, _), _)| intent.record.clone()).collect();
         let mut numbers = append_records(&mut tx, &records).await?.into_iter();
-        for (((intent, host), _), number) in free().zip(numbers.clone()) {
-            set_started(&mut tx, run, host, number, intent.deadline, now).await?;
-        }
+        let started = free().zip(numbers.clone()).map(|(((intent, host), _), number)| {
+            let deadline = intent.deadline.map(Timestamp::as_microsecond);
+            [number.0.into(), now.into(), deadline.into(), run.as_str().into(), host.host_id.into()]
+        });
+        let started = started.collect();
+        tx.execute_rows_prepared(STARTED, OF_HOST, started).await?;
         tx.commit().await?;
         let started = |obstacle: Option<HostStart>| {
             obstacle.or_else(|| Some(HostStart::Started { intent: numbers.next()? }))
@@ -122,38 +130,15 @@ impl Store {
         let steps: BTreeMap<&HostName, usize> = steps.iter().map(|(host, step)| (host, *step)).collect();
         let mut tx = self.write(WHAT).await?;
         let hosts = hosts_of(&mut tx, WHAT, run, steps.keys().copied()).await?;
-        for (host, step) in hosts.iter().zip(steps.values()) {
-            tx.execute(
-                "UPDATE run_host SET last_step = $1 WHERE run_id = $2 AND host_id = $3",
-                vec![place(Some(*step)), run.as_str().into(), host.host_id.into()],
-            )
-            .await?;
-        }
+        let noted = hosts.iter().zip(steps.values());
+        let noted = noted.map(|(host, step)| [place(Some(*step)), run.as_str().into(), host.host_id.into()]);
+        let (head, tail) = (
+            "UPDATE run_host SET last_step = v.column1 FROM (VALUES",
+            ") AS v WHERE run_host.run_id = v.column2 AND run_host.host_id = v.column3",
+        );
+        tx.execute_rows_prepared(head, tail, noted.collect()).await?;
         tx.commit().await
     }
-}
-
-async fn set_started(
-    tx: &mut Tx,
-    run: &RunId,
-    host: &RunHost,
-    intent: RecordNumber,
-    deadline: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE run_host SET state = 'started', intent = $1, started_at = $2, ended_at = NULL, deadline = $3 \
-         WHERE run_id = $4 AND host_id = $5",
-        vec![
-            intent.0.into(),
-            now.into(),
-            deadline.map(Timestamp::as_microsecond).into(),
-            run.as_str().into(),
-            host.host_id.into(),
-        ],
-    )
-    .await?;
-    Ok(())
 }
 
 /// Returns hosts of a run in the order asked.

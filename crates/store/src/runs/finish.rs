@@ -33,9 +33,10 @@ impl Store {
         let records: Vec<NewRecord> = ends.iter().map(|end| end.record.clone()).collect();
         for (end, host) in ends.iter().zip(&hosts) {
             check(end, host)?;
-            set_ended(&mut tx, run, host, end, now).await?;
-            insert_steps(&mut tx, run, host, &end.steps).await?;
         }
+        set_ended(&mut tx, run, &hosts, ends, now).await?;
+        let steps = hosts.iter().zip(ends.iter().map(|end| end.steps.as_slice()));
+        insert_steps(&mut tx, run, steps.collect()).await?;
         append_records(&mut tx, &records).await?;
         tx.commit().await
     }
@@ -54,13 +55,14 @@ impl Store {
         const WHAT: &str = "record what was done so far";
         let mut tx = self.write(WHAT).await?;
         let hosts = hosts_of(&mut tx, WHAT, run, told.iter().map(|(host, _)| host)).await?;
-        for ((name, steps), host) in told.iter().zip(&hosts) {
+        for ((name, _), host) in told.iter().zip(&hosts) {
             if host.state != RunHostState::Started {
                 let why = format!("host {name} is {}, expected started", host.state.as_str());
                 return Err(StoreError::Refused { what: WHAT, why });
             }
-            insert_steps(&mut tx, run, host, steps).await?;
         }
+        let steps = hosts.iter().zip(told.iter().map(|(_, steps)| steps.as_slice()));
+        insert_steps(&mut tx, run, steps.collect()).await?;
         tx.commit().await
     }
 
@@ -104,28 +106,32 @@ fn check(end: &HostEnd, host: &RunHost) -> Result<(), StoreError> {
     Err(StoreError::Refused { what: FINISH, why })
 }
 
+/// All hosts of a call in few statements: each statement is a way to the database's thread and back.
 async fn set_ended(
     tx: &mut Tx,
     run: &RunId,
-    host: &RunHost,
-    end: &HostEnd,
+    hosts: &[RunHost],
+    ends: &[HostEnd],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let problems: Value<'_> = write_problems(end.problem.as_slice()).into();
-    tx.execute(
-        "UPDATE run_host SET state = $1, ended_at = $2, last_step = coalesce($3, last_step), problems = $4 \
-         WHERE run_id = $5 AND host_id = $6",
-        vec![
+    let ended = hosts.iter().zip(ends).map(|(host, end)| -> [Value<'_>; 6] {
+        [
             end.state.as_str().into(),
             now.into(),
             place(end.last_step),
-            problems,
+            write_problems(end.problem.as_slice()).into(),
             run.as_str().into(),
             host.host_id.into(),
-        ],
+        ]
+    });
+    tx.execute_rows_prepared(
+        "UPDATE run_host SET state = v.column1, ended_at = v.column2, last_step = coalesce(v.column3, last_step), \
+         problems = v.column4 FROM (VALUES",
+        ") AS v WHERE run_host.run_id = v.column5 AND run_host.host_id = v.column6",
+        ended.collect(),
     )
     .await?;
-    let values = vec![host.host_id.into(), run.as_str().into()];
-    tx.execute("DELETE FROM host_claim WHERE host_id = $1 AND run_id = $2", values).await?;
-    Ok(())
+    let claims = hosts.iter().map(|host| [host.host_id.into(), run.as_str().into()]);
+    let head = "DELETE FROM host_claim WHERE (host_id, run_id) IN (VALUES";
+    tx.execute_rows_prepared(head, ")", claims.collect()).await
 }

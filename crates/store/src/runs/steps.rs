@@ -56,15 +56,13 @@ impl Store {
     }
 }
 
-/// Adds steps, in place of what is on record of them. The last word on a step counts.
+/// Adds steps of hosts, in place of what is on record of them. The last word on a step counts.
 pub(super) async fn insert_steps(
     tx: &mut Tx,
     run: &RunId,
-    host: &RunHost,
-    steps: &[RunStep],
+    hosts: Vec<(&RunHost, &[RunStep])>,
 ) -> Result<(), StoreError> {
-    let steps: BTreeMap<usize, &RunStep> = steps.iter().map(|step| (step.step, step)).collect();
-    let row = |(number, step): (usize, &'_ RunStep)| -> [Value<'_>; 11] {
+    let row = |host: &RunHost, step: &RunStep| -> [Value<'static>; 11] {
         let (status, detail) = split(&step.outcome);
         let (stdout, stderr) = (end_of(&step.stdout), end_of(&step.stderr));
         let is_cut = stdout.len() < step.stdout.len() || stderr.len() < step.stderr.len();
@@ -73,7 +71,7 @@ pub(super) async fn insert_steps(
             run.as_str().to_owned().into(),
             host.client_id.into(),
             host.host_id.into(),
-            place(Some(number)),
+            place(Some(step.step)),
             step.outcome.as_str().into(),
             status.into(),
             detail.map_or(Value::Text(None), |detail| detail.to_owned().into()),
@@ -83,13 +81,18 @@ pub(super) async fn insert_steps(
             is_cut.into(),
         ]
     };
-    tx.execute_rows(
+    let mut rows = Vec::new();
+    for (host, steps) in hosts {
+        let last: BTreeMap<usize, &RunStep> = steps.iter().map(|step| (step.step, step)).collect();
+        rows.extend(last.into_values().map(|step| row(host, step)));
+    }
+    tx.execute_rows_prepared(
         "INSERT INTO run_step (run_id, client_id, host_id, step, outcome, status, detail, duration, stdout, \
          stderr, is_cut) VALUES",
         "ON CONFLICT (run_id, host_id, step) DO UPDATE SET outcome = excluded.outcome, \
          status = excluded.status, detail = excluded.detail, duration = excluded.duration, \
          stdout = excluded.stdout, stderr = excluded.stderr, is_cut = excluded.is_cut",
-        steps.into_iter().map(row).collect(),
+        rows,
     )
     .await
 }

@@ -129,9 +129,10 @@ pub(crate) fn limits(session: &Session) -> Limits {
         concurrent_hosts_max: settings.ssh_parallel(),
         connect_timeout: settings.ssh_connect_timeout(),
         host_timeout: settings.ssh_host_timeout(),
+        lost_after: settings.ssh_lost_after(),
+        silent_after: settings.ssh_silent_after(),
         ..Limits::default()
     }
-    .with_lost_after(settings.ssh_lost_after())
 }
 
 /// Joins each host with its pinned keys, as ifrit itself knows them (without the SSH configuration): those of the inventory if it has any, else the recorded ones.

@@ -26,6 +26,11 @@ impl Capture {
         self.is_over
     }
 
+    /// Says whether nothing was kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Says whether what was kept is all that came, and ends so.
     pub(crate) fn ends_with(&self, end: &[u8]) -> bool {
         !self.is_over && self.bytes.ends_with(end)

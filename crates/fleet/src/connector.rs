@@ -28,8 +28,8 @@ pub struct ExecOutput {
     pub end: StreamEnd,
 }
 
-/// Why a script was not run on a host. Unless it is [`ConnectError::Refused`],
-/// [`ConnectError::NotEscalated`] or [`ConnectError::Overdue`], not a byte of the script was sent.
+/// Why a script was not run on a host. Unless it is [`ConnectError::Refused`], [`ConnectError::NotEscalated`],
+/// [`ConnectError::Overdue`] or the [`ConnectError::Silent`] of a question, not a byte of the script was sent.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// No TCP connection.
@@ -52,6 +52,18 @@ pub enum ConnectError {
         /// What was being done.
         stage: &'static str,
         /// The limit.
+        after: Duration,
+    },
+    /// It was connected to or asked, and gave no sign of life any more.
+    #[error("no sign of life from {address} port {port} for {} s while {stage}", after.as_secs_f32())]
+    Silent {
+        /// The address as declared.
+        address: Address,
+        /// The port.
+        port: u16,
+        /// What was being done.
+        stage: &'static str,
+        /// [`Limits::silent_after`].
         after: Duration,
     },
     /// It is no SSH server, or one that we have no algorithm in common with.
@@ -212,7 +224,7 @@ impl ConnectError {
             Self::Jump { source, .. } => source.code(),
             Self::NotEscalated { .. } => Code::CollectNotEscalated,
             Self::Unauthenticated { .. } => Code::CollectUnauthenticated,
-            Self::TimedOut { .. } | Self::Overdue { .. } => Code::CollectTimeout,
+            Self::TimedOut { .. } | Self::Silent { .. } | Self::Overdue { .. } => Code::CollectTimeout,
             Self::Refused { .. } | Self::Lost { .. } => Code::CollectCut,
             Self::Unreachable { .. }
             | Self::Handshake { .. }
@@ -249,6 +261,11 @@ impl ConnectError {
                 _ => format!("allow it in sudoers on the host: `{user} ALL=(root) NOPASSWD: ALL`"),
             }),
             Self::Unauthenticated { hint, .. } => Some(hint.clone()),
+            Self::Silent { .. } => Some(
+                "nothing was changed; look whether the host is up; one that is only slow gets longer with \
+                 `ssh.silent_secs`"
+                    .to_owned(),
+            ),
             Self::Refused { .. } => Some(
                 "the login must be allowed to run commands: check its shell, ForceCommand and key options"
                     .to_owned(),

@@ -1,6 +1,7 @@
 //! Host keys: pinned ones, certified ones and revoked ones against the one that a host shows.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use model::HostKey;
 use russh::keys::ssh_key::certificate::CertType;
@@ -10,6 +11,7 @@ use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, Public
 use crate::connector::ConnectError;
 use crate::pattern;
 use crate::target::Trust;
+use crate::watch::Watch;
 
 /// The algorithms that a host may prove itself with, best first. SHA-1 signatures are not among them.
 const ALGORITHMS: [Algorithm; 6] = [
@@ -20,6 +22,8 @@ const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
+/// How the software of OpenSSH's server begins its greeting.
+const OPENSSH: &[u8] = b"SSH-2.0-OpenSSH_";
 /// The characters of a broken pinned key that are quoted.
 const QUOTE_CHARS_MAX: usize = 40;
 
@@ -193,6 +197,29 @@ pub(crate) struct KeyCheck {
     pub pinned: Option<Arc<Pinned>>,
     /// Where the shown key goes.
     pub shown: Arc<OnceLock<Shown>>,
+    /// Where goes what the host says of itself.
+    pub peer: Arc<Peer>,
+    /// The connection for as long as it is logged in to.
+    pub watch: Weak<Watch>,
+}
+
+impl KeyCheck {
+    pub(crate) fn new(pinned: Option<Arc<Pinned>>, shown: &Arc<OnceLock<Shown>>) -> Self {
+        Self { pinned, shown: Arc::clone(shown), peer: Arc::default(), watch: Weak::new() }
+    }
+}
+
+/// What a host says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    is_openssh: AtomicBool,
+}
+
+impl Peer {
+    /// Says whether it calls itself OpenSSH.
+    pub(crate) fn is_openssh(&self) -> bool {
+        self.is_openssh.load(Ordering::Relaxed)
+    }
 }
 
 impl russh::client::Handler for KeyCheck {
@@ -209,6 +236,29 @@ impl russh::client::Handler for KeyCheck {
         };
         self.shown.get_or_init(|| Shown { key, verdict });
         Ok(is_trusted)
+    }
+
+    async fn kex_done(
+        &mut self,
+        _secret: Option<&[u8]>,
+        _names: &russh::Names,
+        session: &mut russh::client::Session,
+    ) -> Result<(), russh::Error> {
+        let is_openssh = session.remote_sshid().starts_with(OPENSSH);
+        self.peer.is_openssh.store(is_openssh, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// OpenSSH says this after the login, and answers the opening of a channel only when it is acknowledged.
+    async fn openssh_ext_host_keys_announced(
+        &mut self,
+        _keys: Vec<PublicKey>,
+        _session: &mut russh::client::Session,
+    ) -> Result<(), russh::Error> {
+        if let Some(watch) = self.watch.upgrade() {
+            watch.acknowledge();
+        }
+        Ok(())
     }
 }
 

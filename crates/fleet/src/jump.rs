@@ -95,7 +95,9 @@ impl Jumps {
                 trust: &jump.trust,
                 login: &jump.login,
             };
-            keys.log_in(hop, via.as_ref(), deadline, limits).await
+            let mut session = keys.log_in(hop, via.as_ref(), deadline, limits).await?;
+            session.watch = None;
+            Ok::<_, ConnectError>(session)
         };
         match connect.await {
             Ok(session) => Ok(Ok(Arc::new(JumpConnection {

@@ -28,6 +28,7 @@ mod ssh_config;
 mod stream;
 mod talk;
 mod target;
+mod watch;
 
 pub use apply::{
     Acknowledge, ApplyOptions, ApplyRequest, FailureLimit, HealthCheck, HostOutcome, HostReport, HostWork,

@@ -16,10 +16,15 @@ const STDERR_BYTES_MAX: usize = 64 << 10;
 const CONNECT_RETRIES_MAX: u32 = 2;
 /// How long to wait before the first retry; doubled for each further one.
 const RETRY_BACKOFF: Duration = Duration::from_millis(500);
-/// After how much silence a keepalive is sent.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// After how many keepalives without answer a connection counts as dead.
-const KEEPALIVE_UNANSWERED_MAX: usize = 3;
+/// After how long without a sign of life a connection counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(40);
+/// After how long without a sign of life a host is given up that is only connected to or asked.
+const SILENT_AFTER: Duration = Duration::from_secs(4);
+/// How often a silent host is asked for a sign of life before the shorter of both times is over.
+const SIGNS_ASKED: u32 = 4;
+
+/// The slowest link that a script is waited for on, in bytes per second: 32 KiB/s.
+pub(crate) const LINK_BYTES_PER_SEC: usize = 32 << 10;
 
 /// The limits of a run over hosts; `Default` gives each constant's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,25 +44,21 @@ pub struct Limits {
     pub connect_retries_max: u32,
     /// How long to wait before the first retry; doubled for each further one. Default 500 ms.
     pub retry_backoff: Duration,
-    /// After how much silence a keepalive is sent. Default 10 s.
-    pub keepalive_interval: Duration,
-    /// After how many keepalives without answer a connection counts as dead. Default 3.
-    pub keepalive_unanswered_max: usize,
+    /// After how long without a sign of life a connection counts as lost. Default 40 s. A command that is merely
+    /// silent gives signs of life: its host answers keepalives.
+    pub lost_after: Duration,
+    /// The same for as long as a host is only connected to or asked: nothing is changed there yet, so that nothing is
+    /// lost with it, and others wait for its answer. Default 4 s.
+    pub silent_after: Duration,
 }
 
 impl Limits {
-    /// Sets after how long without a sign of life a connection counts as dead; [`Limits::lost_after`] tells it.
-    /// A command that is merely silent gives signs of life: its host answers keepalives.
-    #[must_use]
-    pub fn with_lost_after(self, after: Duration) -> Self {
-        let questions = u32::try_from(self.keepalive_unanswered_max).unwrap_or(u32::MAX).saturating_add(1);
-        Self { keepalive_interval: after / questions, ..self }
-    }
-
-    /// Returns after how long without a sign of life a connection counts as dead. Default 40 s.
-    pub fn lost_after(&self) -> Duration {
-        let questions = u32::try_from(self.keepalive_unanswered_max).unwrap_or(u32::MAX).saturating_add(1);
-        self.keepalive_interval.saturating_mul(questions)
+    /// Returns how often a silent host is asked for a sign of life, and after how many unanswered questions its
+    /// connection is lost.
+    pub(crate) fn keepalive(&self) -> (Duration, usize) {
+        let interval = self.silent_after.min(self.lost_after) / SIGNS_ASKED;
+        let questions = self.lost_after.as_nanos() / interval.as_nanos().max(1);
+        (interval, usize::try_from(questions).unwrap_or(usize::MAX).saturating_sub(1).max(1))
     }
 }
 
@@ -71,8 +72,26 @@ impl Default for Limits {
             stderr_bytes_max: STDERR_BYTES_MAX,
             connect_retries_max: CONNECT_RETRIES_MAX,
             retry_backoff: RETRY_BACKOFF,
-            keepalive_interval: KEEPALIVE_INTERVAL,
-            keepalive_unanswered_max: KEEPALIVE_UNANSWERED_MAX,
+            lost_after: LOST_AFTER,
+            silent_after: SILENT_AFTER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_unanswered_question_ends_a_connection_in_time() {
+        for (lost, silent, expected) in [
+            (LOST_AFTER, SILENT_AFTER, (Duration::from_secs(1), 39)),
+            (Duration::from_secs(4), SILENT_AFTER, (Duration::from_secs(1), 3)),
+            (Duration::from_secs(3600), Duration::from_secs(1), (Duration::from_millis(250), 14_399)),
+            (Duration::ZERO, Duration::ZERO, (Duration::ZERO, 1)),
+        ] {
+            let limits = Limits { lost_after: lost, silent_after: silent, ..Limits::default() };
+            assert_eq!(limits.keepalive(), expected, "{lost:?} {silent:?}");
         }
     }
 }

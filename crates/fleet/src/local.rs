@@ -171,7 +171,9 @@ async fn pass_on(
         first.push(&buffer[..count]);
         let fits = bytes_left.min(count);
         bytes_left -= fits;
-        if output.send(buffer[..fits].to_vec()).await.is_err() || fits < count {
+        // Where nobody wants to hear more, the script still goes on to its end.
+        output.send(buffer[..fits].to_vec()).await.ok();
+        if fits < count {
             return false;
         }
     }

@@ -58,8 +58,11 @@ impl Keys {
         let keyring = self.gather(hop).await?;
         let connect = session::connect(hop.endpoint, via, pinned, limits);
         let mut session = timeout_at(deadline, connect).await.map_err(late("connecting"))??;
-        timeout_at(deadline, keyring.log_in(&mut session, hop.user)).await.map_err(late("logging in"))??;
-        Ok(session)
+        let login = timeout_at(deadline, keyring.log_in(&mut session, hop.user));
+        match login.await.map_err(late("logging in"))? {
+            Err(_) if session.leash.is_dead() => Err(hop.endpoint.silent("logging in", limits)),
+            login => login.map(|()| session),
+        }
     }
 
     /// Gathers the keys for a host; there is at least one.

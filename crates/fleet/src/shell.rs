@@ -4,6 +4,8 @@
 //! there, and the next script costs neither a channel nor a process nor the round trips of both. Each script is
 //! one function and its call, so what is cut still runs nothing.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use plan::StreamEnd;
 use russh::client::Msg;
@@ -12,8 +14,10 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Instant, timeout_at};
 
 use crate::capture::Capture;
-use crate::connector::{ConnectError, ExecOutput};
-use crate::limits::Limits;
+use crate::connector::ExecOutput;
+use crate::limits::{LINK_BYTES_PER_SEC, Limits};
+use crate::session::Session;
+use crate::stream::Leash;
 use crate::talk::Talk;
 
 /// The bytes of standard output kept of a script that is heard as it runs: enough to tell that it ran.
@@ -30,6 +34,26 @@ pub(crate) enum Manner<'a> {
         /// The line, with the newline before it.
         end: &'a [u8],
     },
+}
+
+/// What became of the shell.
+pub(crate) enum After {
+    /// It has ended, and its host has no more to say.
+    Ended,
+    /// It waits for the next script.
+    Waiting(Shell),
+    /// All was said to it, and nobody wants to hear more: it ends by itself.
+    Left,
+    /// Nobody knows, and its host may have much to say.
+    Lost,
+}
+
+/// Why there is no answer to read.
+pub(crate) enum Unheard {
+    /// The host would not run the command.
+    Refused(&'static str),
+    /// It was asked and gave no sign of life any more.
+    Silent,
 }
 
 /// What follows the script on the shell's standard input.
@@ -71,21 +95,25 @@ impl Shell {
     }
 
     /// Sends the script, after the command where none was started yet, all without waiting for the host's consent,
-    /// and reads what comes. Returns the shell too where it waits for the next script.
+    /// and reads what comes. Unless it is talked to, the script only asks, and its host must give signs of life all the
+    /// time.
     pub(crate) async fn run(
         mut self,
         command: &str,
         script: &[u8],
         manner: Manner<'_>,
-        is_exhausted: impl Fn() -> bool,
+        session: &Session,
         deadline: Instant,
         limits: &Limits,
-    ) -> Result<(ExecOutput, Option<Self>), ConnectError> {
+    ) -> Result<(ExecOutput, After), Unheard> {
+        let (leash, patience) = (&session.leash, patience(&manner, script.len(), limits));
         let (then, output, end) = match manner {
             Manner::Run => (Then::End, None, None),
             Manner::Talk(talk) => (Then::GoOn(talk.input), Some(talk.output), None),
             Manner::Ask { end } => (Then::Wait, None, Some(end)),
         };
+        let listener = output.clone().filter(|_| session.can_leave());
+        let mut has_left = false;
         let mut answer = Reading::new(limits, output, end);
         let command = (!self.is_started).then_some(command);
         self.is_started = true;
@@ -98,19 +126,64 @@ impl Shell {
                 tokio::select! {
                     biased;
                     ended = &mut receive => ended,
-                    _ = &mut send => receive.await,
+                    _ = &mut send => tokio::select! {
+                        biased;
+                        ended = &mut receive => ended,
+                        () = nobody_listens(listener) => {
+                            has_left = true;
+                            Ok(StreamEnd::Cut)
+                        }
+                    },
                 }
             };
-            timeout_at(deadline, both).await
+            tokio::select! {
+                biased;
+                result = timeout_at(deadline, both) => Some(result),
+                () = silence(leash, patience) => None,
+            }
         };
         let end = match result {
-            Err(_) => StreamEnd::TimedOut,
-            Ok(Err(why)) => return Err(ConnectError::Refused { why: why.to_owned() }),
-            Ok(Ok(_)) if is_exhausted() => StreamEnd::TooLarge,
-            Ok(Ok(end)) => end,
+            // What a scan has heard so far is worth something.
+            None if end.is_none() && !answer.stdout.is_empty() => StreamEnd::Cut,
+            None => return Err(Unheard::Silent),
+            Some(Err(_)) => StreamEnd::TimedOut,
+            Some(Ok(Err(why))) => return Err(Unheard::Refused(why)),
+            Some(Ok(Ok(_))) if leash.is_exhausted() => StreamEnd::TooLarge,
+            Some(Ok(Ok(end))) => end,
         };
-        let is_waiting = end == StreamEnd::Complete && answer.has_answered();
-        Ok((answer.finish(end), is_waiting.then_some(self)))
+        let after = match end {
+            _ if has_left => After::Left,
+            StreamEnd::Complete if answer.has_answered() => After::Waiting(self),
+            StreamEnd::Complete => After::Ended,
+            _ => After::Lost,
+        };
+        Ok((answer.finish(end), after))
+    }
+}
+
+/// Returns how long the host of a script that only asks may give no sign of life: longer than
+/// [`Limits::silent_after`] by what it takes to get the script there.
+fn patience(manner: &Manner<'_>, bytes: usize, limits: &Limits) -> Option<Duration> {
+    let sending = Duration::from_secs(u64::try_from(bytes / LINK_BYTES_PER_SEC).unwrap_or(u64::MAX));
+    match manner {
+        Manner::Run | Manner::Ask { .. } => Some(limits.silent_after.saturating_add(sending)),
+        Manner::Talk(_) => None,
+    }
+}
+
+/// Waits until the host was silent for too long.
+async fn silence(leash: &Leash, patience: Option<Duration>) {
+    match patience {
+        Some(limit) => leash.silence(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until whoever was told what the script prints wants to hear no more.
+async fn nobody_listens(listener: Option<Sender<Vec<u8>>>) {
+    match listener {
+        Some(listener) => listener.closed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -171,7 +244,11 @@ impl<'a> Reading<'a> {
         let fits = self.bytes_left.min(data.len());
         self.bytes_left -= fits;
         match &self.output {
-            Some(output) => output.send(data[..fits].to_vec()).await.is_ok() && fits == data.len(),
+            Some(output) => {
+                // Where nobody wants to hear more, what was said to the script may still be on its way.
+                output.send(data[..fits].to_vec()).await.ok();
+                fits == data.len()
+            }
             None => !self.stdout.is_over(),
         }
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use model::HostName;
-use plan::StreamEnd;
 use russh::client::Msg;
 use russh::{Channel, Disconnect};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,7 +19,7 @@ use crate::limits::Limits;
 use crate::local::ENVIRONMENT;
 use crate::login::{Hop, Keys};
 use crate::session::{Endpoint, Session};
-use crate::shell::{Manner, Shell};
+use crate::shell::{After, Manner, Shell, Unheard};
 use crate::talk::Talk;
 use crate::target::{Access, Escalation, Jump, Target, TargetConnection};
 
@@ -124,7 +123,7 @@ impl SshConnector {
         let access = &target.access;
         let deadline = Instant::now() + limits.host_timeout;
         let escalation = escalation::needed(access.escalation, hop.user);
-        let (session, shell) = match self.again(target, hop.endpoint, deadline, limits).await {
+        let (mut session, shell) = match self.again(target, hop.endpoint, deadline, limits).await {
             Some(found) => found,
             None => {
                 let (session, channel) = self.anew(hop, access, deadline, limits).await?;
@@ -135,19 +134,22 @@ impl SshConnector {
         if !shell.is_started() {
             self.count(&target.host, |contacts| contacts.execs += 1);
         }
-        let is_exhausted = || session.leash.is_exhausted();
-        let answer = shell.run(&command(escalation), script, manner, is_exhausted, deadline, limits).await;
-        let (output, shell) = match answer {
-            Ok((output, shell)) => (Ok(output), shell),
-            Err(error) => (Err(error), None),
+        let answer = shell.run(&command(escalation), script, manner, &session, deadline, limits).await;
+        let (output, after) = answer.map_err(|unheard| match unheard {
+            Unheard::Refused(why) => ConnectError::Refused { why: why.to_owned() },
+            Unheard::Silent => hop.endpoint.silent("answering", limits),
+        })?;
+        session.is_left = matches!(after, After::Left);
+        let left_over = match after {
+            After::Waiting(shell) => self.idle.keep(target, session, Some(shell)),
+            After::Ended | After::Left => self.idle.keep(target, session, None),
+            // No goodbye for a host that was cut short.
+            After::Lost => None,
         };
-        // Cut short, a host may still have much to say: no goodbye then.
-        if output.as_ref().is_ok_and(|output| output.end == StreamEnd::Complete)
-            && let Some(session) = self.idle.keep(target, session, shell)
-        {
+        if let Some(session) = left_over {
             say_goodbye(session).await;
         }
-        escalation::check(escalation, hop.user, output?)
+        escalation::check(escalation, hop.user, output)
     }
 
     /// Takes a connection that was kept, with the shell that waits there, or with a channel for another. Where there
@@ -178,8 +180,9 @@ impl SshConnector {
     ) -> Result<(Session, Channel<Msg>), ConnectError> {
         let via = self.reach(&access.jumps, deadline, limits).await?;
         let connect_deadline = deadline.min(Instant::now() + limits.connect_timeout);
-        let session = self.keys.log_in(hop, via.as_ref(), connect_deadline, limits).await?;
+        let mut session = self.keys.log_in(hop, via.as_ref(), connect_deadline, limits).await?;
         let channel = open_channel(&session, hop.endpoint, connect_deadline, limits).await?;
+        session.watch = None;
         Ok((session, channel))
     }
 }
@@ -196,6 +199,7 @@ async fn open_channel(
         .map_err(|_| endpoint.timed_out("opening a channel", limits))?
         .map_err(|error| match error {
             russh::Error::ChannelOpenFailure(reason) => ConnectError::Refused { why: format!("{reason:?}") },
+            _ if session.leash.is_dead() => endpoint.silent("opening a channel", limits),
             source => ConnectError::Lost { source },
         })
 }
@@ -240,7 +244,13 @@ fn command(escalation: Escalation) -> String {
 
 /// Tells the host that we leave, so that its log shows no reset connection. Costs no round trip.
 async fn say_goodbye(session: Session) {
-    let Session { handle, leash, passage } = session;
+    let Session { handle, leash, passage, is_left, .. } = session;
+    if is_left {
+        // A goodbye would be heard before what was said last; the end of the connection is not.
+        drop(handle);
+        timeout(GOODBYE_TIMEOUT, leash.ended()).await.ok();
+        return;
+    }
     if handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
         // Whether it went out in time makes no difference to the answer.
         timeout(GOODBYE_TIMEOUT, handle).await.ok();

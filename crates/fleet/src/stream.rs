@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+/// In how many spells a silence is counted.
+const SPELLS: u32 = 16;
 
 /// The stream's end given to the SSH library. The library runs a session in a task of its own and
 /// notices a dropped handle only between key exchanges, so a host that stalls one would keep task
@@ -17,8 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct BoundedStream<S> {
     stream: S,
     cut: oneshot::Receiver<()>,
-    bytes_left: Arc<AtomicUsize>,
-    is_exhausted: Arc<AtomicBool>,
+    seen: Arc<Seen>,
     /// How long the other side may take no byte. The library sends no keepalive while it writes.
     stall_limit: Duration,
     /// Ends a write that has waited since it was set.
@@ -27,22 +29,73 @@ pub(crate) struct BoundedStream<S> {
 
 /// The owner's end: dropping it cuts the stream.
 pub(crate) struct Leash {
-    _cut: oneshot::Sender<()>,
-    bytes_left: Arc<AtomicUsize>,
-    is_exhausted: Arc<AtomicBool>,
+    cut: oneshot::Sender<()>,
+    seen: Arc<Seen>,
+}
+
+/// What both ends know of the stream.
+#[derive(Default)]
+struct Seen {
+    bytes_left: AtomicUsize,
+    is_exhausted: AtomicBool,
+    /// How often something came.
+    reads: AtomicUsize,
+    /// Whether the system has found the other side to be gone.
+    is_dead: AtomicBool,
 }
 
 impl Leash {
     /// Says whether the stream ended because its bytes were used up.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.is_exhausted.load(Ordering::Relaxed)
+        self.seen.is_exhausted.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the stream ended because the other side's machine no longer answers this one.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.seen.is_dead.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nothing has come for so long. It is counted in short spells, of which one that took long counts
+    /// like any other: a machine that itself stood still blames nobody.
+    pub(crate) async fn silence(&self, limit: Duration) {
+        let (mut reads, mut spells) = (self.reads(), 0);
+        while spells < SPELLS {
+            sleep(limit / SPELLS).await;
+            let now = self.reads();
+            spells = if now == reads { spells + 1 } else { 0 };
+            reads = now;
+        }
+    }
+
+    /// Waits until the library has given the stream back, with all that it had to write written.
+    pub(crate) async fn ended(mut self) {
+        self.cut.closed().await;
+    }
+
+    fn reads(&self) -> usize {
+        self.seen.reads.load(Ordering::Relaxed)
     }
 
     /// Allows the stream more bytes.
     pub(crate) fn grant(&self, bytes: usize) {
         let add = |left: usize| Some(left.saturating_add(bytes));
         // The closure never refuses.
-        self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
+        self.seen.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok();
+    }
+}
+
+/// Says whether the system has found the other side to be gone.
+pub(crate) fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable)
+}
+
+impl Seen {
+    fn note<T>(&self, result: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(error)) = result
+            && is_silence(error)
+        {
+            self.is_dead.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -51,14 +104,9 @@ impl<S> BoundedStream<S> {
     /// for at most `stall_limit` until the other side takes something.
     pub(crate) fn new(stream: S, bytes_max: usize, stall_limit: Duration) -> (Self, Leash) {
         let (sender, receiver) = oneshot::channel();
-        let is_exhausted = Arc::new(AtomicBool::new(false));
-        let bytes_left = Arc::new(AtomicUsize::new(bytes_max));
-        let leash = Leash {
-            _cut: sender,
-            bytes_left: Arc::clone(&bytes_left),
-            is_exhausted: Arc::clone(&is_exhausted),
-        };
-        (Self { stream, cut: receiver, bytes_left, is_exhausted, stall_limit, stall: None }, leash)
+        let seen = Arc::new(Seen { bytes_left: AtomicUsize::new(bytes_max), ..Seen::default() });
+        let leash = Leash { cut: sender, seen: Arc::clone(&seen) };
+        (Self { stream, cut: receiver, seen, stall_limit, stall: None }, leash)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -97,15 +145,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for BoundedStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        if self.bytes_left.load(Ordering::Relaxed) == 0 {
-            self.is_exhausted.store(true, Ordering::Relaxed);
+        if self.seen.bytes_left.load(Ordering::Relaxed) == 0 {
+            self.seen.is_exhausted.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(io::Error::other("more bytes came than the limit allows")));
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         let count = buffer.filled().len() - before;
-        let take = |left: usize| Some(left.saturating_sub(count));
-        self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok();
+        if count > 0 {
+            let take = |left: usize| Some(left.saturating_sub(count));
+            self.seen.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok();
+            self.seen.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        self.seen.note(&result);
         result
     }
 }
@@ -118,6 +170,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
         let written = Pin::new(&mut self.stream).poll_write(context, data);
+        self.seen.note(&written);
         self.check_stall(context, written)
     }
 
@@ -150,5 +203,35 @@ mod tests {
         let reader = tokio::spawn(async move { far.read_exact(&mut [0; 64]).await.map(drop) });
         stream.write_all(&[0; 64]).await.expect("somebody reads");
         reader.await.expect("no panic").expect("all of it");
+    }
+
+    #[tokio::test]
+    async fn a_silence_begins_anew_with_each_byte() {
+        let limit = Duration::from_millis(160);
+        let (near, mut far) = tokio::io::duplex(16);
+        let (mut stream, leash) = BoundedStream::new(near, 16, limit);
+        let begun = Instant::now();
+        let speak = async {
+            for _ in 0..8 {
+                sleep(limit / 2).await;
+                far.write_all(&[0]).await.expect("room");
+                stream.read_exact(&mut [0]).await.expect("a byte");
+            }
+        };
+        tokio::join!(leash.silence(limit), speak);
+        assert!(begun.elapsed() >= 4 * limit, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_standstill_of_ours_is_no_silence() {
+        let limit = Duration::from_millis(160);
+        let (near, _far) = tokio::io::duplex(16);
+        let (_stream, leash) = BoundedStream::new(near, 16, limit);
+        let silence = leash.silence(limit);
+        tokio::pin!(silence);
+        tokio::time::timeout(Duration::from_millis(1), &mut silence).await.expect_err("not yet");
+        std::thread::sleep(2 * limit);
+        tokio::time::timeout(Duration::from_millis(1), &mut silence).await.expect_err("one spell was long");
+        silence.await;
     }
 }

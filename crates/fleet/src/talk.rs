@@ -8,7 +8,8 @@ const OUTPUT_PIECES_MAX: usize = 16;
 const INPUT_PIECES_MAX: usize = 4;
 
 /// The script's side: what it prints goes into `output`, and what comes from `input` follows the script
-/// on its standard input, until `input` ends. Where nobody takes the output any more, it is over.
+/// on its standard input, until `input` ends. Where nobody takes the output any more by then, the end of the script
+/// need not be waited for.
 #[derive(Debug)]
 pub struct Talk {
     /// Takes standard output, in pieces.

@@ -107,6 +107,49 @@ fn a_lost_host_is_noticed_soon_and_a_silent_one_is_not_cut() {
     assert_eq!(rows[0]["steps"][0]["stdout"], "began\n", "{rows:?}");
 }
 
+/// A deploy with a question whose answer takes eight seconds without a word.
+const ASKING: &str = "
+def deploy(host):
+    if facts.command(\"touch /root/asked; sleep 8; echo late\").stdout == \"late\":
+        files.put(src = \"files/motd\", dest = \"/etc/ifrit-late\")
+";
+
+#[test]
+fn a_host_that_is_gone_is_given_up_soon_while_it_is_asked_and_one_that_takes_long_is_not() {
+    if !is_supported() {
+        return;
+    }
+    // web-1 answers late; the others are lost while they are asked, frozen then, lost while connecting, unreachable.
+    let setup = Setup::new(5, "silent_secs = 2\n");
+    let settings = std::fs::read_to_string(setup.ifrit.directory().join("ifrit.toml")).expect("settings");
+    let patient = settings.replace("connect_timeout_secs = 3\n", "connect_timeout_secs = 25\n");
+    assert_ne!(settings, patient);
+    setup.ifrit.write("ifrit.toml", &patient);
+    setup.ifrit.write("deploys/base.star", ASKING);
+    // Its kernel takes a connection, and nobody speaks on it.
+    setup.fleet.freeze("web-4").expect("freeze");
+    setup.fleet.cut("web-5").expect("cut");
+    let child = start(&setup, &["plan", "base", "on", "web-*"]);
+    for host in ["web-1", "web-2", "web-3"] {
+        wait_until("the host is asked", || setup.upper(host, "/root/asked").exists());
+    }
+    setup.fleet.cut("web-2").expect("cut");
+    setup.fleet.freeze("web-3").expect("freeze");
+    setup.fleet.cut("web-4").expect("cut");
+    let (exit, stdout, stderr) = wait(child);
+    assert_eq!(exit, Some(3), "{stdout}{stderr}");
+    for (host, stage) in
+        [("web-2", "answering"), ("web-3", "answering"), ("web-4", "connecting"), ("web-5", "connecting")]
+    {
+        let address = setup.fleet.address(host).expect("an address");
+        let line = format!(
+            "host {host}: error[collect.timeout]: no sign of life from {address} port 22 for 2 s while {stage}"
+        );
+        assert!(stderr.contains(&line), "{line}\n{stdout}{stderr}");
+    }
+    assert!(stdout.contains("web-1") && stdout.contains("/etc/ifrit-late"), "{stdout}{stderr}");
+}
+
 #[test]
 fn a_killed_session_and_a_spent_deadline_are_told_in_plain_words() {
     if !is_supported() {

@@ -79,7 +79,7 @@ impl Definition {
 }
 
 /// Every setting. Top-level keys first, then section by section (TOML wants it so).
-pub const DEFINITIONS: [Definition; 57] = [
+pub const DEFINITIONS: [Definition; 58] = [
     Definition {
         key: "database",
         kind: Kind::Text,
@@ -151,6 +151,13 @@ pub const DEFINITIONS: [Definition; 57] = [
         preset: Preset::Whole(40),
         doc: "Seconds without a sign of life from a host until its connection counts as lost. ifrit asks for signs of \
               life all the time, and a host gives them also while a step is at work and prints nothing.",
+    },
+    Definition {
+        key: "ssh.silent_secs",
+        kind: Kind::Whole { min: 1, max: 3600 },
+        preset: Preset::Whole(4),
+        doc: "The same for a host that is only connected to or asked: nothing is changed there yet, and others may wait \
+              for its answer. A host that takes long to answer is not silent, nor is one behind a slow link.",
     },
     Definition {
         key: "feeds.enabled",

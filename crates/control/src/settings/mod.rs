@@ -199,6 +199,11 @@ impl Settings {
         Duration::from_secs(self.whole("ssh.lost_after_secs"))
     }
 
+    /// Returns the same for a host that is only connected to or asked.
+    pub fn ssh_silent_after(&self) -> Duration {
+        Duration::from_secs(self.whole("ssh.silent_secs"))
+    }
+
     /// Returns the feeds that are fetched.
     pub fn feeds_enabled(&self) -> &[String] {
         self.texts("feeds.enabled")

@@ -13,11 +13,10 @@ use super::leg::Leg;
 use super::loss::{Lost, Why};
 use super::report::{Acknowledge, HostOutcome, HostReport, RunEventKind};
 use crate::connector::ExecOutput;
+use crate::limits::LINK_BYTES_PER_SEC;
 
 /// How much longer than it should a host may say nothing.
 const GRACE: Duration = Duration::from_secs(10);
-/// The slowest link that a script is waited for on, in bytes per second: 32 KiB/s.
-const LINK_BYTES_PER_SEC: usize = 32 << 10;
 
 /// What a host's script has said so far.
 pub(super) struct Conversation<'a> {
@@ -116,6 +115,10 @@ impl<'a> Conversation<'a> {
                     break;
                 }
             }
+        }
+        // Nothing that could follow is of interest: nobody waits for it.
+        if self.ended.is_some() {
+            self.printed.close();
         }
         self.ended.is_some()
     }

@@ -159,11 +159,7 @@ fn connector() -> Arc<SshConnector> {
 
 fn options(deadline: Duration) -> ApplyOptions {
     ApplyOptions {
-        limits: Limits {
-            keepalive_interval: Duration::from_secs(2),
-            keepalive_unanswered_max: 2,
-            ..Limits::default()
-        },
+        limits: Limits { lost_after: Duration::from_secs(6), ..Limits::default() },
         apply: ApplyLimits { lock_wait: Duration::from_secs(60), ..ApplyLimits::default() },
         host_deadline: Some(deadline),
         failures: FailureLimit::Percent(100),

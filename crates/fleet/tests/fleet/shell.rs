@@ -59,3 +59,40 @@ async fn an_answer_without_its_end_keeps_no_shell() {
     assert_eq!((sshd.count("Accepted publickey"), sshd.count(COMMAND_LOG)), (1, 2));
     connector.close().await;
 }
+
+#[tokio::test]
+async fn who_wants_to_hear_no_more_leaves_at_once_and_what_was_said_arrives() {
+    let Some(sshd) = Sshd::start() else { return };
+    for is_kept in [false, true] {
+        let connector = SshConnector::new(sshd.identities());
+        let connector = if is_kept { connector.keeping_connections() } else { connector };
+        let (go, heard) = (sshd.path(&format!("go-{is_kept}")), sshd.path(&format!("heard-{is_kept}")));
+        let script = format!(
+            "f() {{\n{{\necho ready\nread -r said <&3\nwhile [ ! -e {} ]; do sleep 0.1; done\n\
+             echo \"$said\" >{1}.new; mv {1}.new {1}\n}} 3<&0 </dev/null\n}}\n'f'\n",
+            go.display(),
+            heard.display()
+        );
+        let (talk, mut printed, say) = Talk::new();
+        let answer = async {
+            assert_eq!(printed.recv().await.expect("it said something"), b"ready\n");
+            say.send(b"a word\n".to_vec()).await.expect("it listens");
+            drop((say, printed));
+        };
+        let (target, bounds) = (sshd.target(), limits());
+        let both =
+            async { tokio::join!(connector.converse(&target, script.as_bytes(), talk, &bounds), answer).0 };
+        // The script ends only after this.
+        let output = within(both).await.expect("it was talked to");
+        assert_eq!((output.end, output.exit_status), (StreamEnd::Cut, None));
+        connector.close().await;
+        std::fs::write(&go, "").expect("a file");
+        let end = async {
+            while !heard.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        within(end).await;
+        assert_eq!(std::fs::read_to_string(&heard).expect("a file"), "a word\n", "{is_kept}");
+    }
+}

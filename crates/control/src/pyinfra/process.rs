@@ -249,6 +249,10 @@ mod tests {
     #[tokio::test]
     async fn what_holds_the_pipes_holds_nobody() {
         let mut process = start("sleep 1000 & exit 0", LONG);
-        assert!(matches!(process.next().await, Next::Ended { is_success: true }));
+        let group = process.group.expect("it has just begun");
+        let next = process.next().await;
+        // What was left behind is nobody's, and would outlive the tests.
+        kill_process_group(group, Signal::KILL).ok();
+        assert!(matches!(next, Next::Ended { is_success: true }));
     }
 }

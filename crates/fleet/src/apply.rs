@@ -42,10 +42,10 @@ pub async fn apply(
     events: Sender<RunEvent>,
 ) -> RunReport {
     let ApplyRequest { plan, run, targets, earlier, restarts, failed, rerun, secrets } = request;
-    let hosts = plan.plan().clone();
+    let plan = plan.shared();
     let task = Task::Apply { secrets, rerun };
     let work = Work { connector, options: options.clone(), run, earlier, restarts, task, events };
-    waves::run(Arc::new(work), &hosts, targets, &failed).await
+    waves::run(Arc::new(work), &plan.hosts, &plan.waves, targets, &failed).await
 }
 
 /// Applies an approved plan as [`apply`] does, with somebody else's hands: `work` does what is to be done at
@@ -56,7 +56,8 @@ pub async fn apply_with(
     targets: Vec<Target>,
     failed: &std::collections::BTreeSet<model::HostName>,
 ) -> RunReport {
-    waves::run(work, plan.plan(), targets, failed).await
+    let plan = plan.plan();
+    waves::run(work, &plan.hosts, &plan.waves, targets, failed).await
 }
 
 /// Asks the hosts of a run what it left there: waits for scripts that still run, reads the journals, and
@@ -73,9 +74,8 @@ pub async fn settle(
     let SettleRequest { plan, run, targets } = request;
     let (earlier, restarts) = Default::default();
     // What is only asked needs no order between hosts.
-    let hosts = plan.hosts.iter().map(|host| host.host.clone()).collect();
-    let plan = model::Plan { waves: vec![hosts], ..(*plan).clone() };
+    let wave = plan.hosts.iter().map(|host| host.host.clone()).collect();
     let options = ApplyOptions { failures: FailureLimit::Percent(100), health: None, ..options.clone() };
     let work = Work { connector, options, run, earlier, restarts, task: Task::Settle, events };
-    waves::run(Arc::new(work), &plan, targets, &std::collections::BTreeSet::new()).await
+    waves::run(Arc::new(work), &plan.hosts, &[wave], targets, &std::collections::BTreeSet::new()).await
 }

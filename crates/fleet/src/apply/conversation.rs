@@ -24,7 +24,7 @@ pub(super) struct Conversation<'a> {
     /// The host's whole plan.
     plan: &'a HostPlan,
     /// What of it this script takes.
-    leg: &'a Leg,
+    leg: &'a Leg<'a>,
     nonce: &'a Nonce,
     reader: OutcomeReader,
     printed: Receiver<Vec<u8>>,
@@ -47,7 +47,7 @@ pub(super) struct Conversation<'a> {
 pub(super) struct About<'a> {
     /// The host's whole plan.
     pub plan: &'a HostPlan,
-    pub leg: &'a Leg,
+    pub leg: &'a Leg<'a>,
     /// What is known of each step of the whole plan.
     pub steps: Vec<StepReport>,
     pub nonce: &'a Nonce,

@@ -45,7 +45,7 @@ pub(super) struct Work {
 struct Way<'a> {
     /// The host's whole plan.
     plan: &'a HostPlan,
-    leg: &'a Leg,
+    leg: &'a Leg<'a>,
     target: &'a Target,
     deadline: Instant,
 }
@@ -118,7 +118,7 @@ impl Work {
     }
 
     /// Says why a script cannot be made. All that is left is looked at, so that no host is left halfway for it.
-    fn obstacle(&self, plan: &HostPlan, leg: &Leg, known: &Known) -> Option<NotStarted> {
+    fn obstacle(&self, plan: &HostPlan, leg: &Leg<'_>, known: &Known) -> Option<NotStarted> {
         let Some(nonce) = draw_nonce() else { return Some(NotStarted::NoNonce) };
         // The one script that there is will be made anyway.
         if leg.is_last {

@@ -1,5 +1,6 @@
 //! A host's way through its plan, leg by leg: a restart of the host ends one, because no script outlives it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use model::{HostPlan, Problem, Risk, Step, StepOutcome};
@@ -57,27 +58,34 @@ impl Known {
 
 /// The steps of one script.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(super) struct Leg<'a> {
     /// The plan's first steps, so that each keeps its number; those that are settled are not sent again.
-    pub plan: HostPlan,
+    pub plan: Cow<'a, HostPlan>,
     /// Whether no leg follows.
     pub is_last: bool,
 }
 
-impl Leg {
+impl<'a> Leg<'a> {
     /// Returns all steps in one.
-    pub(super) fn whole(plan: &HostPlan) -> Self {
-        Self { plan: plan.clone(), is_last: true }
+    pub(super) fn whole(plan: &'a HostPlan) -> Self {
+        Self { plan: Cow::Borrowed(plan), is_last: true }
     }
 
     /// Returns the steps up to the first one left that restarts the host and is not the last one left.
-    pub(super) fn next(plan: &HostPlan, known: &Known) -> Self {
+    pub(super) fn next(plan: &'a HostPlan, known: &Known) -> Self {
         let mut open = plan.steps.iter().enumerate().filter(|(number, step)| known.is_open(*number, step));
         let end = open.find(|(_, step)| step.risks.contains(&Risk::Reboot));
         match (end, open.next()) {
             (Some((end, _)), Some(_)) => {
-                let steps = plan.steps[..=end].to_vec();
-                Self { plan: HostPlan { steps, ..plan.clone() }, is_last: false }
+                let HostPlan { client, host, facts_at, fact_passes, steps } = plan;
+                let plan = HostPlan {
+                    client: client.clone(),
+                    host: host.clone(),
+                    facts_at: *facts_at,
+                    fact_passes: *fact_passes,
+                    steps: steps[..=end].to_vec(),
+                };
+                Self { plan: Cow::Owned(plan), is_last: false }
             }
             _ => Self::whole(plan),
         }

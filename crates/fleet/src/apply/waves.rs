@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use model::{HostName, HostPlan, Plan, Step};
+use model::{HostName, HostPlan, Step};
 use plan::apply::StepReport;
 use tokio::task::JoinSet;
 
@@ -47,30 +47,29 @@ impl HostWork for Work {
     }
 }
 
-/// Works through a plan's waves. `failed` are hosts that get no turn and count as failures of their wave, so
+/// Works through the waves of a plan's hosts. `failed` are hosts that get no turn and count as failures of their wave, so
 /// that what a canary had to prove is not taken as proven.
 pub(super) async fn run(
     work: Arc<dyn HostWork>,
-    plan: &Plan,
+    hosts: &[HostPlan],
+    waves: &[Vec<HostName>],
     targets: Vec<Target>,
     failed: &BTreeSet<HostName>,
 ) -> RunReport {
     let mut targets: HashMap<HostName, Target> =
         targets.into_iter().map(|target| (target.host.clone(), target)).collect();
-    let plans: HashMap<&HostName, &HostPlan> = plan.hosts.iter().map(|host| (&host.host, host)).collect();
+    let plans: HashMap<&HostName, &HostPlan> = hosts.iter().map(|host| (&host.host, host)).collect();
     let mut progress = Progress { work, reports: HashMap::new(), begun: 0, failed: 0, stopped: None };
-    for wave in &plan.waves {
-        let hosts: Vec<_> = wave
-            .iter()
-            .filter_map(|name| Some((Arc::new((*plans.get(name)?).clone()), targets.remove(name)?)))
-            .collect();
+    for wave in waves {
+        let reached: Vec<_> =
+            wave.iter().filter_map(|name| Some((*plans.get(name)?, targets.remove(name)?))).collect();
         let has_work =
             |name: &&HostName| plans.get(name).is_some_and(|it| it.steps.iter().any(Step::is_sent));
         let size = wave.iter().filter(has_work).count();
         let absent = wave.iter().filter(|name| failed.contains(*name)).count();
-        progress.run_wave(hosts, size, absent).await;
+        progress.run_wave(reached, size, absent).await;
     }
-    let hosts = plan.hosts.iter().filter_map(|host| progress.reports.remove(&host.host)).collect();
+    let hosts = hosts.iter().filter_map(|host| progress.reports.remove(&host.host)).collect();
     RunReport { hosts, stopped: progress.stopped }
 }
 
@@ -84,7 +83,7 @@ struct Progress {
 }
 
 impl Progress {
-    async fn run_wave(&mut self, hosts: Vec<(Arc<HostPlan>, Target)>, size: usize, absent: usize) {
+    async fn run_wave(&mut self, hosts: Vec<(&HostPlan, Target)>, size: usize, absent: usize) {
         if self.stopped.is_none() {
             self.begun += size.max(hosts.len());
         }
@@ -97,6 +96,8 @@ impl Progress {
             while running.len() < self.work.options().parallel.max(1) && !self.is_stopped() {
                 let Some((plan, target)) = waiting.next() else { break };
                 has_begun = true;
+                // A copy for as long as the host is at work: a plan of many hosts is large.
+                let plan = Arc::new(plan.clone());
                 let (work, its_plan) = (Arc::clone(&self.work), Arc::clone(&plan));
                 let task = running.spawn(async move { work.run(its_plan, target).await });
                 plans.insert(task.id(), plan);
@@ -110,7 +111,7 @@ impl Progress {
         }
         for (plan, _) in waiting {
             let why = self.stopped.clone().unwrap_or(NotStarted::Stopped);
-            let steps = self.work.blank(&plan);
+            let steps = self.work.blank(plan);
             let (host, outcome) = (plan.host.clone(), HostOutcome::NotStarted(why));
             self.reports.insert(plan.host.clone(), HostReport { host, outcome, steps, problem: None });
         }

@@ -27,8 +27,9 @@ for other in "$base"/run.*; do
   rm -f "$lock" "$ours"
   return 1
 done
-said=$(mkdir "$run" 2>&1 && { : >"$journal"; } 2>&1) || {
-  fault "$said"
+{ mkdir "$run" && true >"$journal"; } 2>/dev/null || {
+  said=$(mkdir -p "$run" 2>&1 && { true >"$journal"; } 2>&1)
+  fault "${said:-$run could not be made}"
   rm -rf "$run" "$lock" "$ours"
   return 1
 }

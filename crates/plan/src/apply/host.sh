@@ -113,12 +113,13 @@ ours=$base/ours.$nonce.$$
 # An empty one was lost with the power.
 take_lock() {
 waited=0 missing=0
-said=$({ printf '%s\n' "$lock_text" >"$ours"; } 2>&1) || {
+{ printf '%s\n' "$lock_text" >"$ours"; } 2>/dev/null || {
+  said=$({ printf '%s\n' "$lock_text" >"$ours"; } 2>&1)
   rm -f "$ours"
   fault "${said:-nothing can be written below $base}"
   return 1
 }
-until said=$(ln "$ours" "$lock_path" 2>&1); do
+until ln "$ours" "$lock_path" 2>/dev/null; do
   held=
   { read -r held <"$lock_path"; } 2>/dev/null
   set -- $held
@@ -126,6 +127,7 @@ until said=$(ln "$ours" "$lock_path" 2>&1); do
     # It was given back just now, or this file system has no links.
     missing=$((missing + 1))
     if [ "$missing" -gt 5 ]; then
+      said=$(ln "$ours" "$lock_path" 2>&1) && break
       rm -f "$ours"
       fault "$said"
       return 1
@@ -236,10 +238,12 @@ $probe
 ifrit_probe
 }
 
-# Stops what takes too long. One process for all steps: it looks once a second.
+# Stops what takes too long. One process for all steps: it looks once a second, for the first time after two, when
+# most runs are over.
 watch() {
-seen='' count=0
-while sleep 1; do
+seen='' count=0 nap=2
+while sleep "$nap"; do
+  nap=1
   active=
   { read -r active <"$run/active"; } 2>/dev/null
   set -- $active

@@ -1,6 +1,7 @@
 //! The one script that takes a host's steps, and the one that settles what it left.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use model::{Condition, ContentPiece, HostPlan, Probe, RunId, SecretVersion, Step, StepOutcome};
@@ -19,14 +20,15 @@ use crate::sh::{FLUSHES_FIRST, GO_HOME, KNOW_ACCESS};
 pub const HOST_FOLDER: &str = "/var/lib/ifrit";
 
 /// What both scripts begin with.
-const HOST: &str = include_str!("host.sh");
+static HOST: LazyLock<String> =
+    LazyLock::new(|| code(&include_str!("host.sh").replace("FOLDER", HOST_FOLDER)));
 /// What takes steps.
-const APPLY: &str = include_str!("apply.sh");
+static APPLY: LazyLock<String> = LazyLock::new(|| code(include_str!("apply.sh")));
 /// What reads a journal.
-const SETTLE: &str = include_str!("settle.sh");
+static SETTLE: LazyLock<String> = LazyLock::new(|| code(include_str!("settle.sh")));
 
 /// What takes steps that only write files together.
-const TOGETHER: &str = include_str!("together.sh");
+static TOGETHER: LazyLock<String> = LazyLock::new(|| code(include_str!("together.sh")));
 /// How many steps are taken together at most: so many new files stand beside their places at once.
 const TOGETHER_MAX: usize = 32;
 
@@ -146,7 +148,7 @@ pub fn script(
         return Err(ScriptError::TooLarge { bytes, max: limits.script_bytes_max });
     }
     let mut text = Zeroizing::new(Vec::with_capacity(2 * bytes));
-    push_head(&mut text, host.run, nonce, limits, APPLY);
+    push_head(&mut text, host.run, nonce, limits, &APPLY);
     push_assignment(&mut text, "changed", &changed_before(host.earlier));
     let texts = parts.iter().flat_map(|part| {
         let probe = part.step.probe.as_ref().map(|probe| probe.script.as_str());
@@ -156,14 +158,19 @@ pub fn script(
     chunks.push(&mut text);
     if parts.windows(2).any(|two| two.iter().all(Part::is_plain_write)) {
         text.extend_from_slice(KNOW_ACCESS.text.as_bytes());
-        push_code(&mut text, TOGETHER);
+        text.extend_from_slice(TOGETHER.as_bytes());
     }
     parts.iter().for_each(|part| part.push(&mut text, &chunks));
     text.extend_from_slice(b"if begin; then\n");
     push_calls(&mut text, &parts);
     text.extend_from_slice(b"end\nfi\n");
     push_tail(&mut text);
-    Ok(Script { bytes: text, secrets: parts.into_iter().flat_map(|part| part.secrets).collect() })
+    let secrets: Vec<SecretBytes> = parts.into_iter().flat_map(|part| part.secrets).collect();
+    // What is in common makes it shorter. A copy with secrets would be left behind, not wiped.
+    if secrets.is_empty() {
+        text.shrink_to_fit();
+    }
+    Ok(Script { bytes: text, secrets })
 }
 
 /// Returns the script that tells what a run left on a host: the outcomes in its journal, and of a step
@@ -173,7 +180,7 @@ pub fn script(
 /// [`ScriptError`] where a probe cannot be sent.
 pub fn settle_script(host: &HostRun<'_>, nonce: &Nonce, limits: &ApplyLimits) -> Result<Script, ScriptError> {
     let mut text = Zeroizing::new(Vec::new());
-    push_head(&mut text, host.run, nonce, limits, SETTLE);
+    push_head(&mut text, host.run, nonce, limits, &SETTLE);
     let none_in_common = Chunks::of(std::iter::empty());
     text.extend_from_slice(b"load() {\ncase $1 in\n");
     for (number, step) in host.plan.steps.iter().enumerate() {
@@ -368,14 +375,13 @@ fn push_head(text: &mut Vec<u8>, run: &RunId, nonce: &Nonce, limits: &ApplyLimit
         push_assignment(text, name, &value);
     }
     text.extend_from_slice(GO_HOME.as_bytes());
-    push_code(text, &HOST.replace("FOLDER", HOST_FOLDER));
-    push_code(text, verbs);
+    text.extend_from_slice(HOST.as_bytes());
+    text.extend_from_slice(verbs.as_bytes());
 }
 
-/// Adds code without its comments, which no host reads.
-fn push_code(text: &mut Vec<u8>, code: &str) {
-    let lines = code.split_inclusive('\n').filter(|line| !line.starts_with('#'));
-    lines.for_each(|line| text.extend_from_slice(line.as_bytes()));
+/// Returns code without its comments, which no host reads.
+fn code(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect()
 }
 
 /// `exit`, because the standard input is left open; 3 is what remains of it.

@@ -51,16 +51,16 @@ pub(crate) static EDIT_LINE: Tool = Tool {
     needs: &[&REWRITTEN],
     text: r#"edit_line() {
 draft_of "$1" || return
-from=$1
-[ -e "$1" ] || from=/dev/null
-PATTERN=$2 HOW=$3 LINE=$4 awk '
+if [ ! -e "$1" ]; then [ "$3" = remove ] || printf '%s\n' "$4" >"$new"
+else PATTERN=$2 HOW=$3 LINE=$4 awk '
 $0 ~ ENVIRON["PATTERN"] {
   found = 1
   if (ENVIRON["HOW"] == "remove") next
   if (ENVIRON["HOW"] == "replace") { print ENVIRON["LINE"]; next }
 }
 { print }
-END { if (!found && ENVIRON["HOW"] != "remove") print ENVIRON["LINE"] }' "$from" >"$new" || { rm -f "$new"; return 1; }
+END { if (!found && ENVIRON["HOW"] != "remove") print ENVIRON["LINE"] }' "$1" >"$new"
+fi || { rm -f "$new"; return 1; }
 rewritten "$1" "$5" ''
 }
 "#,

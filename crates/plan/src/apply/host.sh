@@ -104,8 +104,9 @@ elif [ ! -r /proc/self/stat ]; then
 fi
 self
 own_start=$start
-lock_text="$run_id $$ $boot $own_start $nonce"
-ours=$base/ours.$nonce.$$
+# Names of files are seen by all who look at processes; the nonce is nobody's but ours.
+lock_text="$run_id $$ $boot $own_start $lock_word"
+ours=$base/ours.$lock_word.$$
 }
 
 # One script at a time: waits for one that runs, takes over from one that is dead. The lock is a link to a file

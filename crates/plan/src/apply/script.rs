@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use model::{Condition, ContentPiece, HostPlan, Probe, RunId, SecretVersion, Step, StepOutcome};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -31,6 +32,9 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| code(include_str!("settle.sh"
 static TOGETHER: LazyLock<String> = LazyLock::new(|| code(include_str!("together.sh")));
 /// How many steps are taken together at most: so many new files stand beside their places at once.
 const TOGETHER_MAX: usize = 32;
+
+/// The bytes of a lock's word.
+const LOCK_WORD_BYTES: usize = 12;
 
 /// One host of a run.
 #[derive(Debug, Clone, Copy)]
@@ -361,6 +365,7 @@ fn push_head(text: &mut Vec<u8>, run: &RunId, nonce: &Nonce, limits: &ApplyLimit
     text.extend_from_slice(b"ifrit_apply() {\n{\n");
     let settings = [
         ("nonce", nonce.as_str().to_owned()),
+        ("lock_word", lock_word(nonce)),
         ("run_id", run.as_str().to_owned()),
         ("lock_wait", seconds(limits.lock_wait).to_string()),
         ("probe_limit", seconds(limits.probe_limit).to_string()),
@@ -377,6 +382,12 @@ fn push_head(text: &mut Vec<u8>, run: &RunId, nonce: &Nonce, limits: &ApplyLimit
     text.extend_from_slice(GO_HOME.as_bytes());
     text.extend_from_slice(HOST.as_bytes());
     text.extend_from_slice(verbs.as_bytes());
+}
+
+/// Returns the word of a script's lock, in hexadecimal: as unique as its nonce, which nobody can tell from it.
+fn lock_word(nonce: &Nonce) -> String {
+    let digest = Sha256::digest(nonce.as_str());
+    digest[..LOCK_WORD_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns code without its comments, which no host reads.

@@ -19,6 +19,9 @@ for (i = 0; i < count; i++) text = text sprintf("\\%03o", byte[i])
 }
 print text }'
 
+# How long an end may wait to be told while others find nothing to do: one second.
+hold_ticks=100
+
 begin() {
 place && take_lock || return 1
 for other in "$base"/run.*; do
@@ -75,7 +78,12 @@ ticks
 lines="${lines}end $number $1 $2 $duration
 "
 [ -z "$touched" ] || touched_any=yes
-if [ -n "$holding$touched" ] && [ -n "$probe" ]; then holding=yes; else commit; fi
+if [ -n "$touched" ] && [ -n "$probe" ]; then
+  [ -n "$holding" ] || held_since=$now
+  holding=yes
+elif [ -z "$holding" ] || [ -z "$probe" ] || is_late; then
+  commit
+fi
 rm_secrets
 show out "$run/out.$number"
 show err "$run/err.$number"
@@ -86,6 +94,11 @@ changed) changed="$changed$number " ;;
 unchanged | skipped) ;;
 *) stopped=yes ;;
 esac
+}
+
+# Steps that find nothing to do cost no flush of their own, but nobody is kept waiting for them.
+is_late() {
+[ -z "$now" ] || [ -z "$held_since" ] || [ "$((now - held_since))" -gt "$hold_ticks" ]
 }
 
 # Writes what the journal is to say and, where something was done since, makes all of it durable. Then it is told.

@@ -4,7 +4,7 @@ export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
 stopped='' touched='' touched_any='' persisted='' number='' lock='' watcher='' has_fsync=''
-lines='' held='' holding='' announced='' again='' proved='' ifrit_run='' ifrit_text='' ifrit_text_of='' ifrit_text_sum=''
+lines='' held='' holding='' held_since='' announced='' again='' proved='' ifrit_run='' ifrit_text='' ifrit_text_of='' ifrit_text_sum=''
 # The shell may be the one that answered questions before: what it knew then need not be so now.
 known_access='' known_sums=''
 

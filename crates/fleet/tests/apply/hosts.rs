@@ -30,9 +30,21 @@ pub fn start(names: &[String]) -> Option<Fleet> {
     Some(Fleet::start(&specs).expect("a fleet"))
 }
 
+/// What ssh says, without having run anything, as long as the kernel still holds a host whose cable is plugged in again
+/// for unreachable: it asked for the host's hardware address a moment before.
+const NOT_YET_BACK: &str = "No route to host";
+
 /// Runs a script on a host.
 pub fn on(fleet: &Fleet, host: &str, script: &str) -> String {
-    let output = fleet.ssh(host, script).expect("a known host").output().expect("ssh starts");
+    let run = || fleet.ssh(host, script).expect("a known host").output().expect("ssh starts");
+    let mut output = run();
+    until("the host can be reached", || {
+        let is_back = !String::from_utf8_lossy(&output.stderr).contains(NOT_YET_BACK);
+        if !is_back {
+            output = run();
+        }
+        is_back
+    });
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{host}: {script}: {}: {errors}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")

@@ -139,11 +139,13 @@ set --
 for each in $staged; do eval "set -- \"\$@\" \"\$new_$each\""; done
 number=${staged%% *}
 at_work "$limit"
-if persist "$@" 2>>"$run/err.$number"; then
+persist "$@" 2>>"$run/err.$number"
+flushing=$?
+if [ "$flushing" = 0 ]; then
   printf ' flushed '
   return 0
 fi
-status=$? failed=$number
+status=$flushing failed=$number
 rm -f "$@"
 return 1
 }

@@ -64,9 +64,8 @@ impl Case {
 }
 
 fn replaced(text: &str, from: &str, to: &str) -> String {
-    let new = text.replacen(from, to, 1);
-    assert_ne!(new, text, "{from}");
-    new
+    assert!(text.contains(from), "the script has no `{from}`");
+    text.replacen(from, to, 1)
 }
 
 fn words(outcomes: &[StepOutcome]) -> Vec<&'static str> {
@@ -130,6 +129,23 @@ fn after_one_that_fails_nothing_is_done() {
 }
 
 #[test]
+fn what_cannot_be_made_durable_takes_no_place() {
+    for shell in shells() {
+        let case = Case::new(&shell, THREE, |_| ());
+        // A disk that fails: neither a file nor everything can be flushed.
+        let broken = "*.ifrit.*) return 5 ;; esac\nif [ -n \"$has_fsync\" ]; then fsync";
+        let broken = format!("case $* in\n{broken}");
+        let outcomes = case.apply(|text| replaced(&text, "if [ -n \"$has_fsync\" ]; then fsync", &broken));
+        let [StepOutcome::Failed { status, .. }] = outcomes.as_slice() else {
+            panic!("{shell:?}: {outcomes:?}")
+        };
+        assert_eq!(*status, Some(5), "{shell:?}");
+        assert_eq!(case.texts(), [None, None, None], "{shell:?}");
+        case.check_tidy();
+    }
+}
+
+#[test]
 fn what_needs_more_is_taken_by_itself() {
     // A directory to be made, a validation that looks at the one before, a backup, another way to the same file.
     let code = r#"files.put(dest = "ROOT/a", content = "a\n", mode = 644)
@@ -164,7 +180,7 @@ files.put(dest = "ROOT/g", content = "g\n", mode = 644)"#;
 fn killed_anywhere_each_effect_is_there_once() {
     let points = [
         ("ifrit_action >>\"$run/out.$number\" 2>>\"$run/err.$number\"\nstatus=$?\n[ -z \"$alone\" ]", 1),
-        ("if persist \"$@\" 2>>", 0),
+        ("persist \"$@\" 2>>", 0),
         ("printf ' flushed '", 0),
         (PLACE, 0),
         (PLACE, 1),

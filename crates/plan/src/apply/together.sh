@@ -7,17 +7,23 @@
 # What needs more on the way (a directory to be made, a backup, a validation), what writes a file that another of
 # them may have written, and what this did not come to is taken by itself.
 together() {
+hung=
 while [ $# -gt 0 ] && [ -z "$stopped" ]; do
   taken=0
-  [ $# -lt 2 ] || take_together "$@"
+  [ $# -lt 2 ] || [ -n "$hung" ] || take_together "$@"
   shift "$taken"
   [ "$taken" = 0 ] || continue
   "load_$1"
-  # What it took too long for may have been another's flush.
-  [ ! -e "$run/late.$number" ] || rm -f "$run/late.$number"
-  step
+  if [ -e "$run/late.$number" ]; then give_up; else step; fi
   shift
 done
+}
+
+# It took too long among the others, and would again; those before it are taken first.
+give_up() {
+announce
+touched=yes now=
+finish late -
 }
 
 take_together() {
@@ -45,6 +51,9 @@ for each; do
   [ -z "$share" ] || now=$((all_now - share))
   end_together "${word%% *}"
   [ -z "$stopped" ] || break
+done
+for each; do
+  [ ! -e "$run/late.$each" ] || hung=yes
 done
 }
 
